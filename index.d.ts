@@ -1,0 +1,204 @@
+/// <reference types="node" />
+import type { EventEmitter } from 'node:events';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Readable } from 'node:stream';
+
+// ---------------------------------------------------------------------------------------------
+// Handlers
+// ---------------------------------------------------------------------------------------------
+
+/**
+ * A route's handler: takes the request, returns a result or a promise of one.
+ *
+ * Without type arguments `req.params`, `req.query` and `req.body` can be read freely. With a
+ * `Response` type, returning any other result is a compile error:
+ *
+ * ```ts
+ * const handler: RequestHandler<{ id: string }, Ok<User> | NotFound<{ error: string }>> = (req) => …
+ * ```
+ *
+ * A handler that throws, rejects, or returns anything that is not a result answers
+ * 500 `{"error":"Internal Server Error"}`; the cause is logged once.
+ *
+ * @typeParam Params - path parameters, by name
+ * @typeParam Response - the results the handler may return
+ * @typeParam Body - the parsed request body
+ * @typeParam Query - query parameters, by name
+ */
+export type RequestHandler<
+  Params = Record<string, string>,
+  // biome-ignore lint/suspicious/noExplicitAny: a handler with no type arguments may return any result
+  Response extends HttpResult<any> = HttpResult<any>,
+  // biome-ignore lint/suspicious/noExplicitAny: the body's type is the client's until the user states it
+  Body = any,
+  Query = Record<string, string>,
+> = (req: Request<Params, Body, Query>) => Response | Promise<Response>;
+
+/** What a handler is given. Every property is computed when it is first read. */
+export interface Request<
+  Params = Record<string, string>,
+  // biome-ignore lint/suspicious/noExplicitAny: as in RequestHandler
+  Body = any,
+  Query = Record<string, string>,
+> {
+  /** Path parameters: percent-decoded once, as UTF-8. Null prototype. */
+  readonly params: Params;
+  /** Query parameters: the last value of a repeated key. Null prototype. */
+  readonly query: Query;
+  /**
+   * The body, parsed by its Content-Type: JSON (`application/json`, `+json`); a URL-encoded form;
+   * `multipart/form-data` (fields as strings, files as `File`, repeated names as arrays); the
+   * raw string for any other type; `undefined` where there is no body.
+   */
+  readonly body: Body;
+  /** Header fields as in Node's `http.IncomingMessage`: lower-case names, `set-cookie` an array. Null prototype. */
+  readonly headers: IncomingHttpHeaders;
+  /** The request method, upper case. */
+  readonly method: string;
+  /** The path with its query, as the client sent it. */
+  readonly url: string;
+  /** The same request as a Node `http.IncomingMessage`, readable: the body as bytes. */
+  readonly raw: IncomingMessage;
+  /** Aborts when the client leaves before the response is complete; never on success. */
+  readonly signal: AbortSignal;
+  /** The address of the connection's other end; `''` over a Unix socket. */
+  readonly ip: string;
+  /** The body's bytes, empty where there is no body. */
+  readonly rawBody: Buffer;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Results
+// ---------------------------------------------------------------------------------------------
+
+declare const resultBrand: unique symbol;
+
+/**
+ * Response header fields. A header given here wins over the one a helper would set, whatever its
+ * case. An array sends the field once for each value (`Set-Cookie`). A name that is no token
+ * (RFC 9110, 5.6.2), or a value with CR, LF or a character above U+00FF, answers 500.
+ */
+export type ResponseHeaders = Record<string, string | number | readonly string[] | undefined>;
+
+/** What a handler returns; made by the helpers below. */
+export interface HttpResult<T = unknown, Status extends number = number> {
+  readonly [resultBrand]: true;
+  /** The status code (RFC 9110, 15). */
+  readonly status: Status;
+  /** What was passed to the helper. */
+  readonly body: T;
+  /** The header fields passed to the helper. */
+  readonly headers: ResponseHeaders | undefined;
+}
+
+export type Ok<T = unknown> = HttpResult<T, 200>;
+export type Created<T = unknown> = HttpResult<T, 201>;
+export type NoContent = HttpResult<undefined, 204>;
+export type BadRequest<T = unknown> = HttpResult<T, 400>;
+export type NotFound<T = unknown> = HttpResult<T, 404>;
+
+/** 200 with `data` as JSON. */
+export function json<T>(data: T, headers?: ResponseHeaders): Ok<T>;
+/** 200 with `data` as JSON. */
+export function ok<T>(data: T, headers?: ResponseHeaders): Ok<T>;
+/** 201 with `data` as JSON; `location` becomes the `Location` header. */
+export function created<T>(data: T, location?: string, headers?: ResponseHeaders): Created<T>;
+export function created<T>(data: T, headers?: ResponseHeaders): Created<T>;
+/** 204, no body. */
+export function noContent(headers?: ResponseHeaders): NoContent;
+/** 400 with `data` as JSON, or no body without it. */
+export function badRequest(): BadRequest<undefined>;
+export function badRequest<T>(data: T, headers?: ResponseHeaders): BadRequest<T>;
+/** 404 with `data` as JSON, or no body without it. */
+export function notFound(): NotFound<undefined>;
+export function notFound<T>(data: T, headers?: ResponseHeaders): NotFound<T>;
+/** Any status from 200 to 599, with `data` as JSON, or no body without it. */
+export function status(code: number): HttpResult<undefined>;
+export function status<T>(code: number, data: T, headers?: ResponseHeaders): HttpResult<T>;
+/** 200 with `text`, as `text/plain; charset=utf-8`. */
+export function text(text: string, headers?: ResponseHeaders): Ok<string>;
+/**
+ * 200 with what `readable` produces, forwarded chunk by chunk: strings (as UTF-8), `Buffer`s and
+ * `Uint8Array`s. The stream is read only as the client takes data, and destroyed when the client
+ * leaves. An error before the headers have left answers 500; later it closes the connection, so
+ * that the client sees an incomplete response. The headers leave with the first chunk, or after
+ * 10 ms without one; at once for `text/event-stream`.
+ *
+ * @param contentType - defaults to `application/octet-stream`
+ */
+export function stream(
+  readable: Readable,
+  contentType?: string,
+  headers?: ResponseHeaders,
+): HttpResult<Readable>;
+
+// ---------------------------------------------------------------------------------------------
+// Server
+// ---------------------------------------------------------------------------------------------
+
+/** A method's name as a route file is named: lower case. */
+export type RouteMethod = 'get' | 'post' | 'put' | 'patch' | 'delete' | 'head' | 'options';
+
+/**
+ * Handlers by path, then by method. `:name` is a parameter, `*name` (last) a catch-all of one or
+ * more segments: `{ '/users/:id': { get, post }, '/files/*path': { get } }`.
+ */
+export type Routes = Record<
+  string,
+  // biome-ignore lint/suspicious/noExplicitAny: handlers of every type stand side by side
+  { readonly [Method in RouteMethod]?: RequestHandler<any, any, any, any> }
+>;
+
+export interface ServerOptions {
+  /** Serve HTTPS with this key and certificate chain (PEM). */
+  https?: { key: string | Buffer; cert: string | Buffer };
+  /** The largest request body accepted, in bytes; a larger one is answered 413. Default: 1 MiB. */
+  bodyLimit?: number;
+}
+
+export interface ListenOptions {
+  /** A TCP port; 0 lets the system choose. Default: 0. */
+  port?: number;
+  /** The address or host name to listen on. Default: every address, IPv6 and IPv4. */
+  host?: string;
+  /** A Unix socket, instead of `port` and `host`. */
+  path?: string;
+}
+
+/** An HTTP server, shaped like Node's `http.Server`. */
+export interface Server extends EventEmitter {
+  listen(port?: number, host?: string, callback?: () => void): this;
+  listen(port: number, callback: () => void): this;
+  listen(options: ListenOptions, callback?: () => void): this;
+  listen(callback: () => void): this;
+  /**
+   * Stops accepting, lets requests in flight finish for up to 10 s, then closes what is left.
+   * Without a running server the callback gets `ERR_SERVER_NOT_RUNNING`.
+   */
+  close(callback?: (error?: Error) => void): this;
+  /** Where the server listens: a path for a Unix socket, `null` when it does not. */
+  address(): AddressInfo | string | null;
+  /** Whether the server accepts connections. */
+  readonly listening: boolean;
+  /** Lets the server keep the process alive (the default). */
+  ref(): this;
+  /** Lets the process end though the server is listening. */
+  unref(): this;
+
+  on(event: 'listening' | 'close', listener: () => void): this;
+  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): this;
+  on(event: string | symbol, listener: (...args: unknown[]) => void): this;
+  once(event: 'listening' | 'close', listener: () => void): this;
+  once(event: 'error', listener: (error: NodeJS.ErrnoException) => void): this;
+  once(event: string | symbol, listener: (...args: unknown[]) => void): this;
+}
+
+/**
+ * Makes a server for `routes`.
+ *
+ * @throws `WAPIX_INVALID_ROUTE` for a pattern that is none or a handler that is no function,
+ *   `WAPIX_ROUTE_CONFLICT` for two patterns that clash (both are named), `WAPIX_INVALID_TLS` for a
+ *   key or certificate that cannot be used.
+ */
+export function createServer(routes: Routes, options?: ServerOptions): Server;

@@ -1,0 +1,4 @@
+//! The Rust core of wapix.
+#![allow(missing_docs)]
+
+pub mod router;
