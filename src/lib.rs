@@ -1,4 +1,32 @@
-//! The Rust core of wapix.
-#![allow(missing_docs)]
+//! The Rust core of wapix: HTTP I/O, routing, and the bridge to handlers in JavaScript.
+//!
+//! The flow of a request, file by file:
+//!
+//! 1. `server/listener` accepts a connection, `server/tls` and `server/connection` serve it.
+//! 2. `service` takes each request: canonical path, route, body.
+//! 3. [`router`] finds the route, as a [`router::RouteId`].
+//! 4. `handler` is the seam: a [`Handler`] takes the [`Request`] and an [`Exchange`].
+//! 5. `bridge` is the handler that queues requests for JavaScript and takes its answers, in batches.
+//! 6. `exchange` carries the answer back, `body` its content, to hyper and the socket.
+//!
+//! Everything but `binding` is free of Node: the server runs from Rust with a closure as handler.
 
+mod binding;
+pub mod bridge;
+mod body;
+mod config;
+mod error;
+mod exchange;
+mod handler;
 pub mod router;
+mod server;
+mod service;
+
+pub use self::{
+    body::BodySender,
+    config::{Config, DEFAULT_BODY_LIMIT, STREAM_WINDOW},
+    error::Error,
+    exchange::{Exchange, Head, Observer, Response},
+    handler::{Handler, Peer, Request},
+    server::{Listener, LocalAddress, Server, Shutdown, Tls},
+};

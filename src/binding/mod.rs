@@ -1,0 +1,4 @@
+//! What JavaScript sees of the core: the only place that names Node-API.
+
+mod content;
+mod server;

@@ -1,0 +1,347 @@
+//! A server as JavaScript drives it, on an I/O thread of its own.
+
+use std::{
+    cell::RefCell,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use napi::{
+    CleanupEnvHook, Env, Status,
+    bindgen_prelude::{
+        Buffer, BufferSlice, Error, Function, Result, Uint8ArraySlice, Uint32ArraySlice,
+    },
+    sys,
+    threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
+};
+use napi_derive::napi;
+
+use crate::{
+    Config, Listener, LocalAddress, Server, Shutdown, Tls,
+    bridge::{Bridge, Taken},
+    router::{InsertError, Method, RouteId, Router},
+};
+
+/// Calls back without arguments, never blocks, and leaves it to `ref` whether the process lives.
+type Wake = ThreadsafeFunction<(), (), (), Status, false, true, 0>;
+
+#[napi(object)]
+pub struct BindingRoute {
+    /// Upper case.
+    pub method: String,
+    pub pattern: String,
+}
+
+#[napi(object)]
+pub struct BindingOptions {
+    /// In bytes.
+    pub body_limit: Option<f64>,
+    /// PEM.
+    pub key: Option<Buffer>,
+    /// PEM.
+    pub cert: Option<Buffer>,
+}
+
+/// Where to listen: `ip` and `port`, or `path`.
+#[napi(object)]
+pub struct BindingAddress {
+    pub ip: Option<String>,
+    pub port: Option<u16>,
+    pub path: Option<String>,
+    pub backlog: Option<i32>,
+}
+
+/// The address bound, or the system's error number.
+#[napi(object)]
+pub struct BindingListening {
+    pub errno: Option<i32>,
+    pub ip: Option<String>,
+    pub port: Option<u16>,
+    pub path: Option<String>,
+}
+
+/// The routes and settings of a server, and the server while it runs.
+#[napi]
+pub struct BindingServer {
+    router: Arc<Router>,
+    config: Config,
+    tls: Option<Tls>,
+    running: RefCell<Option<Running>>,
+}
+
+struct Running {
+    bridge: Arc<Bridge>,
+    wake: Arc<Wake>,
+    io_thread: Arc<IoThread>,
+    cleanup: CleanupEnvHook<Arc<IoThread>>,
+}
+
+/// The thread that does a server's I/O.
+struct IoThread {
+    shutdown: Shutdown,
+    handle: std::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl IoThread {
+    /// Waits for the thread's end. It never waits for JavaScript, so this cannot deadlock.
+    fn join(&self) {
+        let handle = self.handle.lock().ok().and_then(|mut handle| handle.take());
+        if let Some(handle) = handle {
+            // A panic has been printed by the panic hook, and there is nothing left to stop.
+            let _ = handle.join();
+        }
+    }
+}
+
+fn coded(code: &str, message: impl ToString) -> Error<String> {
+    Error::new(code.to_owned(), message.to_string())
+}
+
+/// Throws `WAPIX_INVALID_ROUTE`, `WAPIX_ROUTE_CONFLICT` or `WAPIX_INVALID_TLS`. A route's id is its
+/// index.
+#[napi]
+pub fn create_server(
+    routes: Vec<BindingRoute>,
+    options: BindingOptions,
+) -> Result<BindingServer, String> {
+    let mut router = Router::new();
+    for (id, BindingRoute { method, pattern }) in routes.into_iter().enumerate() {
+        let method = http::Method::from_bytes(method.as_bytes())
+            .ok()
+            .as_ref()
+            .and_then(Method::from_http)
+            .ok_or_else(|| coded("WAPIX_INVALID_ROUTE", format!("{pattern}: {method}")))?;
+        router.insert(method, &pattern, RouteId::new(id as u32)).map_err(|error| {
+            let conflict = matches!(error, InsertError::Conflict { .. });
+            let code = if conflict { "WAPIX_ROUTE_CONFLICT" } else { "WAPIX_INVALID_ROUTE" };
+            coded(code, error)
+        })?;
+    }
+    let mut config = Config::default();
+    if let Some(limit) = options.body_limit {
+        // Saturating: `Infinity` is the largest size.
+        config.body_limit = limit as usize;
+    }
+    let tls = match (options.key, options.cert) {
+        (Some(key), Some(cert)) => Some(
+            Tls::from_pem(&key, &cert).map_err(|error| coded("WAPIX_INVALID_TLS", error))?,
+        ),
+        _ => None,
+    };
+    Ok(BindingServer { router: Arc::new(router), config, tls, running: RefCell::new(None) })
+}
+
+#[napi]
+impl BindingServer {
+    /// Binds and starts serving. `onWork` is called when `take` has something, and must not throw.
+    #[napi]
+    pub fn listen(
+        &self,
+        env: Env,
+        address: BindingAddress,
+        on_work: Function<'_, (), ()>,
+    ) -> Result<BindingListening> {
+        if self.running.borrow().is_some() {
+            return Err(Error::from_reason("the server is running already"));
+        }
+        let bound = bind(address).and_then(|listener| {
+            let local = listener.local_address()?;
+            Ok((listener, local))
+        });
+        let (listener, local) = match bound {
+            Ok(bound) => bound,
+            Err(error) => return Ok(not_listening(&error)),
+        };
+        let wake: Arc<Wake> = Arc::new(
+            on_work
+                .build_threadsafe_function::<()>()
+                .callee_handled::<false>()
+                .weak::<true>()
+                .max_queue_size::<0>()
+                .build()?,
+        );
+        let waker = Arc::clone(&wake);
+        let bridge = Bridge::new(Box::new(move || {
+            // Refused only while the environment ends: then nobody is there to wake.
+            waker.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }));
+        let io_thread = self.start(listener, &bridge).map_err(|error| {
+            Error::from_reason(crate::Error::Thread(error).to_string())
+        })?;
+        // Threads must not outlive the environment (worker.terminate()): it ends when they have.
+        let cleanup = env.add_env_cleanup_hook(Arc::clone(&io_thread), |io_thread| {
+            io_thread.shutdown.now();
+            io_thread.join();
+        })?;
+        *self.running.borrow_mut() = Some(Running { bridge, wake, io_thread, cleanup });
+        self.set_ref(&env, true);
+        Ok(listening(local))
+    }
+
+    fn start(&self, listener: Listener, bridge: &Arc<Bridge>) -> std::io::Result<Arc<IoThread>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let router = Arc::clone(&self.router);
+        let mut server = Server::new(listener, router, self.config.clone(), Arc::clone(bridge));
+        if let Some(tls) = &self.tls {
+            server = server.with_tls(tls.clone());
+        }
+        let shutdown = server.shutdown();
+        let bridge = Arc::clone(bridge);
+        let handle = std::thread::Builder::new().name("wapix-io".to_owned()).spawn(move || {
+            let _closed = OnDrop(|| bridge.closed());
+            runtime.block_on(async {
+                let deliver = Arc::clone(&bridge);
+                tokio::spawn(async move { deliver.deliver().await });
+                if let Err(error) = server.run().await {
+                    eprintln!("wapix: the listening socket failed: {error}");
+                }
+            });
+        })?;
+        Ok(Arc::new(IoThread { shutdown, handle: std::sync::Mutex::new(Some(handle)) }))
+    }
+
+    /// Takes the next batch. `words[0]` says what: 0 nothing, 1 a batch (`words[1]` its words from
+    /// index 4 on, `words[2]` bytes of its text, `words[3]` whether there is another), 2 too little
+    /// room (`words[1]` words and `words[2]` bytes are needed). Large content is returned.
+    #[napi]
+    pub fn take(
+        &self,
+        mut words: Uint32ArraySlice<'_>,
+        mut bytes: BufferSlice<'_>,
+    ) -> Option<Vec<Buffer>> {
+        // SAFETY: JavaScript waits for this call to return, the array is not shared with another
+        // thread (`lib/bridge` makes it), and nothing else here refers to it.
+        let words = unsafe { words.as_mut() };
+        let [what, count, size, more, records @ ..] = words else { return None };
+        let running = self.running.borrow();
+        let mut apart = Vec::new();
+        let taken = running.as_ref().map_or(Taken::Empty, |running| {
+            running.bridge.take(records, &mut bytes, &mut apart)
+        });
+        match taken {
+            Taken::Empty => *what = 0,
+            Taken::Batch { words, text, more: another } => {
+                (*what, *count, *size, *more) = (1, words as u32, text as u32, another.into());
+            }
+            Taken::NeedsRoom { words, bytes } => {
+                (*what, *count, *size) = (2, words as u32 + 4, bytes as u32);
+            }
+        }
+        if apart.is_empty() {
+            return None;
+        }
+        Some(apart.into_iter().map(|content| Vec::from(content).into()).collect())
+    }
+
+    /// Hands over answers: `count` words, `textLength` bytes of `text`, `byteLength` of `bytes`.
+    #[napi]
+    pub fn answer(
+        &self,
+        words: &[u32],
+        count: u32,
+        text: &[u8],
+        text_length: u32,
+        bytes: &[u8],
+        byte_length: u32,
+        buffers: Option<Vec<Uint8ArraySlice<'_>>>,
+    ) {
+        let running = self.running.borrow();
+        let Some(running) = running.as_ref() else { return };
+        let words = words.get(..count as usize).unwrap_or(words);
+        let text = text.get(..text_length as usize).unwrap_or(text);
+        let bytes = bytes.get(..byte_length as usize).unwrap_or(bytes);
+        // Copied: JavaScript may write to a buffer while another thread reads it.
+        let buffers = buffers.iter().flatten().map(|buffer| Bytes::copy_from_slice(buffer));
+        running.bridge.answer(words, text, bytes, buffers);
+    }
+
+    /// Stops accepting and, at the latest after `deadline` milliseconds, closes what is left. The
+    /// last record of the last batch says when it has happened.
+    #[napi]
+    pub fn close(&self, deadline: u32) {
+        if let Some(running) = &*self.running.borrow() {
+            running.io_thread.shutdown.graceful(Duration::from_millis(deadline.into()));
+        }
+    }
+
+    /// Frees what `listen` took, once the server has closed.
+    #[napi]
+    pub fn release(&self, env: Env) -> Result<()> {
+        let Some(running) = self.running.borrow_mut().take() else { return Ok(()) };
+        running.io_thread.join();
+        env.remove_env_cleanup_hook(running.cleanup)
+    }
+
+    /// Whether the running server keeps the process alive.
+    #[napi]
+    pub fn set_ref(&self, env: &Env, referenced: bool) {
+        let running = self.running.borrow();
+        let Some(running) = running.as_ref() else { return };
+        let (env, wake) = (env.raw(), running.wake.raw());
+        // SAFETY: called by JavaScript, so on the environment's thread; `wake` holds the function
+        // for as long as `running` is borrowed. Both calls only count.
+        let _ = unsafe {
+            if referenced {
+                sys::napi_ref_threadsafe_function(env, wake)
+            } else {
+                sys::napi_unref_threadsafe_function(env, wake)
+            }
+        };
+    }
+}
+
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// What Node's `net.Server` asks for.
+const DEFAULT_BACKLOG: i32 = 511;
+
+fn bind(address: BindingAddress) -> std::io::Result<Listener> {
+    if let Some(path) = address.path {
+        #[cfg(unix)]
+        return Listener::unix(path.into());
+        #[cfg(not(unix))]
+        return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, path));
+    }
+    let port = address.port.unwrap_or(0);
+    let backlog = address.backlog.unwrap_or(DEFAULT_BACKLOG);
+    let ip = address.ip.unwrap_or_else(|| "::".to_owned());
+    let ip: IpAddr = ip
+        .parse()
+        .map_err(|_| std::io::Error::from_raw_os_error(INVALID_ARGUMENT))?;
+    Listener::tcp(SocketAddr::new(ip, port), backlog)
+}
+
+/// `EINVAL` (`WSAEINVAL` on Windows).
+const INVALID_ARGUMENT: i32 = if cfg!(windows) { 10022 } else { 22 };
+
+fn listening(address: LocalAddress) -> BindingListening {
+    match address {
+        LocalAddress::Tcp(address) => BindingListening {
+            errno: None,
+            ip: Some(address.ip().to_string()),
+            port: Some(address.port()),
+            path: None,
+        },
+        #[cfg(unix)]
+        LocalAddress::Unix(path) => BindingListening {
+            errno: None,
+            ip: None,
+            port: None,
+            path: Some(path.to_string_lossy().into_owned()),
+        },
+    }
+}
+
+fn not_listening(error: &std::io::Error) -> BindingListening {
+    let errno = error.raw_os_error().unwrap_or(INVALID_ARGUMENT);
+    BindingListening { errno: Some(errno), ip: None, port: None, path: None }
+}

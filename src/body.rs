@@ -1,0 +1,280 @@
+//! Response content on its way to hyper: whole, or streamed with backpressure.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::{config::STREAM_WINDOW, exchange::Observation};
+
+/// Chunks below this size are gathered into one frame when hyper is slower than their source.
+const GATHER_BELOW: usize = 4 * 1024;
+
+/// Room is reported in steps of half the window: often enough that a source never waits without
+/// need, and never for a stream that sends less.
+const REPORT_STEP: usize = STREAM_WINDOW / 2;
+
+/// Why a streamed response ended early. hyper answers it by closing the connection without a final
+/// chunk, so that the client sees the response incomplete.
+#[derive(Debug, thiserror::Error)]
+#[error("the response stream failed")]
+pub(crate) struct StreamFailed;
+
+impl From<Infallible> for StreamFailed {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+pub(crate) enum ResponseBody {
+    Full(Bytes),
+    Stream(StreamBody),
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = StreamFailed;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamFailed>>> {
+        match self.get_mut() {
+            Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Stream(stream) => stream.poll_chunk(context).map(|chunk| match chunk {
+                Some(Ok(chunk)) => Some(Ok(Frame::data(chunk))),
+                Some(Err(error)) => Some(Err(error)),
+                None => None,
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Stream(stream) => stream.shared.lock().is_drained(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// The producing side of a streamed response. Dropped before [`BodySender::end`], it fails the
+/// response.
+pub struct BodySender {
+    shared: Arc<Shared>,
+}
+
+/// hyper's side of a streamed response.
+pub(crate) struct StreamBody {
+    shared: Arc<Shared>,
+    observation: Option<Observation>,
+    /// What `Content-Length` still promises; hyper drops the body once it is fulfilled.
+    promised: Option<u64>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    chunks: VecDeque<Bytes>,
+    /// Small chunks, gathered; always later than `chunks`.
+    tail: BytesMut,
+    end: Option<End>,
+    /// Bytes that hyper took and the observer has not heard of.
+    unreported: usize,
+    waker: Option<Waker>,
+    /// hyper's side is gone: what is sent now goes nowhere.
+    closed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Complete,
+    Failed,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that can panic runs under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let waker = {
+            let mut state = self.lock();
+            if state.closed {
+                return;
+            }
+            change(&mut state);
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.tail.is_empty()
+    }
+
+    fn is_drained(&self) -> bool {
+        self.end == Some(End::Complete) && self.is_empty()
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        self.chunks
+            .pop_front()
+            .or_else(|| (!self.tail.is_empty()).then(|| self.tail.split().freeze()))
+    }
+}
+
+pub(crate) fn stream_body(observation: Option<Observation>) -> (BodySender, StreamBody) {
+    let shared = Arc::new(Shared { state: Mutex::default() });
+    let body = StreamBody { shared: Arc::clone(&shared), observation, promised: None };
+    (BodySender { shared }, body)
+}
+
+impl BodySender {
+    /// Sends one chunk, copied; an empty one is nothing (it would be the last chunk on the wire).
+    pub fn send_slice(&self, chunk: &[u8]) {
+        if chunk.len() < GATHER_BELOW {
+            self.shared.change(|state| state.tail.extend_from_slice(chunk));
+        } else {
+            self.send(Bytes::copy_from_slice(chunk));
+        }
+    }
+
+    /// Sends one chunk; an empty one is nothing (it would be the last chunk on the wire).
+    pub fn send(&self, chunk: Bytes) {
+        if chunk.is_empty() {
+            return;
+        }
+        self.shared.change(|state| {
+            if !state.tail.is_empty() {
+                let tail = state.tail.split().freeze();
+                state.chunks.push_back(tail);
+            }
+            state.chunks.push_back(chunk);
+        });
+    }
+
+    /// Ends the response: it is complete.
+    pub fn end(self) {
+        self.finish(End::Complete);
+    }
+
+    /// Fails the response: the connection is closed without its final chunk or, where the headers
+    /// have not left yet, the answer is 500.
+    pub fn fail(self) {
+        self.finish(End::Failed);
+    }
+
+    fn finish(&self, end: End) {
+        self.shared.change(|state| {
+            if state.end.is_none() {
+                state.end = Some(end);
+            }
+        });
+    }
+}
+
+impl Drop for BodySender {
+    fn drop(&mut self) {
+        self.finish(End::Failed);
+    }
+}
+
+impl StreamBody {
+    /// Waits for the first chunk or the end.
+    ///
+    /// # Errors
+    /// [`StreamFailed`] where the stream failed before any chunk.
+    pub(crate) async fn started(&self) -> Result<(), StreamFailed> {
+        poll_fn(|context| {
+            let mut state = self.shared.lock();
+            if !state.is_empty() || state.end == Some(End::Complete) {
+                return Poll::Ready(Ok(()));
+            }
+            if state.end == Some(End::Failed) {
+                return Poll::Ready(Err(StreamFailed));
+            }
+            state.waker = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Tells the body what `Content-Length` was sent.
+    pub(crate) fn promise(&mut self, content_length: u64) {
+        self.promised = Some(content_length);
+    }
+
+    fn poll_chunk(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, StreamFailed>>> {
+        let (chunk, report) = {
+            let mut state = self.shared.lock();
+            let Some(chunk) = state.pop() else {
+                return match state.end {
+                    Some(End::Complete) => Poll::Ready(None),
+                    Some(End::Failed) => Poll::Ready(Some(Err(StreamFailed))),
+                    None => {
+                        state.waker = Some(context.waker().clone());
+                        Poll::Pending
+                    }
+                };
+            };
+            state.unreported += chunk.len();
+            let due = state.unreported >= REPORT_STEP;
+            (chunk, if due { std::mem::take(&mut state.unreported) } else { 0 })
+        };
+        if let (true, Some(Observation { observer, token })) = (report > 0, &self.observation) {
+            observer.consumed(*token, report);
+        }
+        if let Some(promised) = &mut self.promised {
+            let Some(left) = promised.checked_sub(chunk.len() as u64) else {
+                // hyper would cut the excess off and call the response complete.
+                return Poll::Ready(Some(Err(StreamFailed)));
+            };
+            *promised = left;
+        }
+        Poll::Ready(Some(Ok(chunk)))
+    }
+}
+
+impl Drop for StreamBody {
+    fn drop(&mut self) {
+        let complete = {
+            let mut state = self.shared.lock();
+            let complete = state.is_drained() || (state.is_empty() && self.promised == Some(0));
+            *state = State { closed: true, ..State::default() };
+            complete
+        };
+        if let Some(Observation { observer, token }) = &self.observation {
+            if complete {
+                observer.completed(*token);
+            } else {
+                observer.cancelled(*token);
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The handler that JavaScript answers: requests go out and answers come in, both in batches.
+//!
+//! The I/O thread queues requests and events; JavaScript is woken when the queue was empty, and
+//! takes batch after batch. JavaScript's answers are queued the same way; the I/O thread is woken
+//! when that queue was empty. Nothing here knows Node: a transport supplies the two wake-ups.
+
+pub mod protocol;
+mod replies;
+mod requests;
+mod slots;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+pub use self::{replies::MalformedReplies, requests::Taken};
+use self::{
+    replies::{Content, Record, Replies},
+    requests::RequestQueue,
+    slots::{Key, Progress, Slots},
+};
+use crate::{
+    exchange::{Exchange, Head, Observer, Response},
+    handler::{Handler, Request},
+};
+
+/// Wakes JavaScript to take what waits. Called on the I/O thread; must not block.
+pub type WakeJavaScript = Box<dyn Fn() + Send + Sync>;
+
+/// Both queues of one server, and its requests in flight.
+pub struct Bridge {
+    outgoing: Mutex<Outgoing>,
+    incoming: Mutex<Replies>,
+    incoming_ready: Notify,
+    slots: Mutex<Slots>,
+    wake_javascript: WakeJavaScript,
+}
+
+#[derive(Default)]
+struct Outgoing {
+    queue: RequestQueue,
+    /// JavaScript was woken and has not found the queue empty since.
+    woken: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic under one of these locks leaves whole records behind; going on is safe.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Bridge {
+    /// A bridge that calls `wake_javascript` when there is something to take.
+    pub fn new(wake_javascript: WakeJavaScript) -> Arc<Self> {
+        Arc::new(Self {
+            outgoing: Mutex::default(),
+            incoming: Mutex::default(),
+            incoming_ready: Notify::new(),
+            slots: Mutex::default(),
+            wake_javascript,
+        })
+    }
+
+    fn queue(&self, push: impl FnOnce(&mut RequestQueue)) {
+        let wake = {
+            let mut outgoing = lock(&self.outgoing);
+            push(&mut outgoing.queue);
+            !std::mem::replace(&mut outgoing.woken, true)
+        };
+        if wake {
+            (self.wake_javascript)();
+        }
+    }
+
+    /// Tells JavaScript that the server has closed.
+    pub fn closed(&self) {
+        self.queue(RequestQueue::push_closed);
+    }
+
+    /// JavaScript's side: takes the next batch, as [`protocol`] lays it out. After
+    /// [`Taken::Empty`], or a batch without more, the next record wakes JavaScript again.
+    pub fn take(&self, words: &mut [u32], bytes: &mut [u8], apart: &mut Vec<Bytes>) -> Taken {
+        let mut outgoing = lock(&self.outgoing);
+        let taken = outgoing.queue.take(words, bytes, apart);
+        outgoing.woken = !outgoing.queue.is_empty();
+        taken
+    }
+
+    /// JavaScript's side: hands over answers, as [`protocol`] lays them out.
+    pub fn answer(
+        &self,
+        words: &[u32],
+        text: &[u8],
+        bytes: &[u8],
+        buffers: impl IntoIterator<Item = Bytes>,
+    ) {
+        let was_empty = {
+            let mut incoming = lock(&self.incoming);
+            let was_empty = incoming.is_empty();
+            incoming.append(words, text, bytes, buffers);
+            was_empty
+        };
+        if was_empty {
+            self.incoming_ready.notify_one();
+        }
+    }
+
+    /// The I/O side: delivers answers as they come, for ever.
+    ///
+    /// # Errors
+    /// [`MalformedReplies`] where JavaScript broke the protocol: a bug in wapix.
+    pub async fn deliver(&self) -> Result<(), MalformedReplies> {
+        let mut replies = Replies::default();
+        loop {
+            self.incoming_ready.notified().await;
+            std::mem::swap(&mut replies, &mut *lock(&self.incoming));
+            replies.decode(|record| self.deliver_one(record))?;
+            replies.clear();
+        }
+    }
+
+    /// Delivers one record. A record of a request that is over goes nowhere.
+    ///
+    /// An exchange or a sender that is dropped tells its observer, which is this bridge: nothing
+    /// is dropped under the lock of the slots.
+    fn deliver_one(&self, record: Record<'_>) {
+        match record {
+            Record::Respond(key, head, content) => {
+                let progress = lock(&self.slots).remove(key);
+                if let Some(Progress::Waiting(exchange)) = progress {
+                    let Head { status, headers } = head;
+                    exchange.respond(Response { status, headers, body: content.into_bytes() });
+                }
+            }
+            Record::Stream(key, head) => {
+                let progress = lock(&self.slots).replace(key, Progress::Ended);
+                if let Some(Progress::Waiting(exchange)) = progress {
+                    let sender = exchange.stream(head);
+                    let _placeholder = lock(&self.slots).replace(key, Progress::Streaming(sender));
+                }
+            }
+            Record::Chunk(key, content) => {
+                // Sending drops nothing but the chunk.
+                if let Some(Progress::Streaming(sender)) = lock(&self.slots).get(key) {
+                    match content {
+                        Content::Slice(slice) => sender.send_slice(slice),
+                        Content::Buffer(bytes) => sender.send(bytes),
+                    }
+                }
+            }
+            Record::End(key) => {
+                let progress = lock(&self.slots).replace(key, Progress::Ended);
+                if let Some(Progress::Streaming(sender)) = progress {
+                    sender.end();
+                }
+            }
+            Record::Fail(key) => {
+                let progress = lock(&self.slots).remove(key);
+                if let Some(Progress::Streaming(sender)) = progress {
+                    sender.fail();
+                }
+            }
+        }
+    }
+}
+
+impl Handler for Arc<Bridge> {
+    fn handle(&self, request: Request, exchange: Exchange) {
+        // Observed first: once inserted, the exchange belongs to whoever answers it.
+        let key = {
+            let mut slots = lock(&self.slots);
+            let key = slots.insert(exchange);
+            if let Some(Progress::Waiting(exchange)) = slots.get(key) {
+                exchange.observe(Arc::clone(self) as Arc<dyn Observer>, key.to_token());
+            }
+            key
+        };
+        self.queue(|queue| queue.push_request(key, request));
+    }
+}
+
+impl Bridge {
+    /// Forgets a request that is over, and tells JavaScript where it does not know.
+    fn over(&self, token: u64, kind: u32) {
+        let key = Key::from_token(token);
+        let progress = lock(&self.slots).remove(key);
+        // Dropped outside the lock, and before the event: nothing may follow it.
+        if progress.map(drop).is_some() {
+            self.queue(|queue| queue.push_event(kind, key, &[]));
+        }
+    }
+}
+
+impl Observer for Bridge {
+    fn cancelled(&self, token: u64) {
+        self.over(token, protocol::CANCELLED);
+    }
+
+    fn consumed(&self, token: u64, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.queue(|queue| queue.push_event(protocol::CONSUMED, Key::from_token(token), &[bytes]));
+    }
+
+    fn completed(&self, token: u64) {
+        self.over(token, protocol::COMPLETED);
+    }
+}

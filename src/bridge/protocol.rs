@@ -1,0 +1,64 @@
+//! The records that cross between Rust and JavaScript, in arrays of 32-bit words.
+//!
+//! `lib/bridge/protocol.ts` is the same table for the other side; both change together.
+//!
+//! A record's first word holds its kind in bits 0–7, a small operand in bits 8–15 and flags in bits
+//! 16–31. Texts and content follow the words in byte regions of their own, in record order. A
+//! request is known by its slot (an index, reused) and its serial number (never reused while it
+//! could be confused).
+//!
+//! To JavaScript:
+//!
+//! | record | words after the first | operand | bytes |
+//! | --- | --- | --- | --- |
+//! | `REQUEST` | slot, serial, route, lengths of URL, decoded path, IP address, header fields and content, port, parameter count, then start and end of each parameter in the path | method | text: URL, decoded path, IP address, header fields; content |
+//! | `CANCELLED` | slot, serial | | |
+//! | `CONSUMED` | slot, serial, bytes | | |
+//! | `COMPLETED` | slot, serial | | |
+//! | `CLOSED` | | | |
+//!
+//! From JavaScript:
+//!
+//! | record | words after the first | operand | bytes |
+//! | --- | --- | --- | --- |
+//! | `RESPOND` | slot, serial, status, lengths of header fields and content | media type | header fields as text; content where its source says |
+//! | `STREAM` | slot, serial, status, length of header fields | media type | header fields as text |
+//! | `CHUNK` | slot, serial, length | | content where its source says |
+//! | `END`, `FAIL` | slot, serial | | |
+//!
+//! Header fields are `name LF value LF` for each; neither can hold a line feed.
+
+pub const REQUEST: u32 = 1;
+pub const CANCELLED: u32 = 2;
+pub const CONSUMED: u32 = 3;
+pub const COMPLETED: u32 = 4;
+pub const CLOSED: u32 = 5;
+
+pub const RESPOND: u32 = 1;
+pub const STREAM: u32 = 2;
+pub const CHUNK: u32 = 3;
+pub const END: u32 = 4;
+pub const FAIL: u32 = 5;
+
+/// Of a request: the decoded path and its parameters are UTF-8 beyond ASCII.
+pub const UTF8_PATH: u32 = 1 << 16;
+/// Of a request: its version is HTTP/1.0.
+pub const HTTP_10: u32 = 1 << 17;
+/// Of a request: the connection is encrypted.
+pub const ENCRYPTED: u32 = 1 << 18;
+/// Of a request: the content is handed over as a `Buffer` of its own.
+pub const CONTENT_APART: u32 = 1 << 19;
+
+/// Of an answer: the content stands in the text region, as UTF-8.
+pub const CONTENT_TEXT: u32 = 1 << 16;
+/// Of an answer: the content stands in the byte region.
+pub const CONTENT_BYTES: u32 = 1 << 17;
+/// Of an answer: the content is the next of the buffers handed over apart.
+pub const CONTENT_BUFFER: u32 = 1 << 18;
+
+/// Media types that need no header text.
+pub const MEDIA_TYPES: [Option<&str>; 3] =
+    [None, Some("application/json"), Some("text/plain; charset=utf-8")];
+
+/// Request content up to this size crosses with its batch, in bytes.
+pub const INLINE_CONTENT: usize = 16 * 1024;

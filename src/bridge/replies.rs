@@ -1,0 +1,172 @@
+//! The queue from JavaScript: answers and stream chunks, as words, text, bytes and buffers.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+
+use super::{protocol, slots::Key};
+use crate::exchange::Head;
+
+/// Records as JavaScript wrote them. Later ones append: each region is read in record order.
+#[derive(Default)]
+pub(super) struct Replies {
+    words: Vec<u32>,
+    text: Vec<u8>,
+    bytes: Vec<u8>,
+    buffers: Vec<Bytes>,
+}
+
+/// One record, decoded.
+pub(super) enum Record<'a> {
+    Respond(Key, Head, Content<'a>),
+    Stream(Key, Head),
+    Chunk(Key, Content<'a>),
+    End(Key),
+    Fail(Key),
+}
+
+pub(super) enum Content<'a> {
+    Slice(&'a [u8]),
+    Buffer(Bytes),
+}
+
+impl Content<'_> {
+    pub(super) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Slice(slice) => Bytes::copy_from_slice(slice),
+            Self::Buffer(bytes) => bytes,
+        }
+    }
+}
+
+/// The records do not follow the protocol; what remains of them was dropped.
+#[derive(Debug, thiserror::Error)]
+#[error("a batch of answers is malformed")]
+pub struct MalformedReplies;
+
+impl Replies {
+    pub(super) fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.words.clear();
+        self.text.clear();
+        self.bytes.clear();
+        self.buffers.clear();
+    }
+
+    pub(super) fn append(
+        &mut self,
+        words: &[u32],
+        text: &[u8],
+        bytes: &[u8],
+        buffers: impl IntoIterator<Item = Bytes>,
+    ) {
+        self.words.extend_from_slice(words);
+        self.text.extend_from_slice(text);
+        self.bytes.extend_from_slice(bytes);
+        self.buffers.extend(buffers);
+    }
+
+    /// Hands every record to `each`, in order.
+    pub(super) fn decode(
+        &mut self,
+        mut each: impl FnMut(Record<'_>),
+    ) -> Result<(), MalformedReplies> {
+        let mut reader = Reader {
+            words: &self.words,
+            text: &self.text,
+            bytes: &self.bytes,
+            buffers: self.buffers.drain(..),
+        };
+        while !reader.words.is_empty() {
+            let record = reader.record().ok_or(MalformedReplies)?;
+            each(record);
+        }
+        Ok(())
+    }
+}
+
+struct Reader<'a, I> {
+    words: &'a [u32],
+    text: &'a [u8],
+    bytes: &'a [u8],
+    buffers: I,
+}
+
+impl<'a, I: Iterator<Item = Bytes>> Reader<'a, I> {
+    fn record(&mut self) -> Option<Record<'a>> {
+        let first = self.word()?;
+        let key = Key { slot: self.word()?, serial: self.word()? };
+        Some(match first & 0xff {
+            protocol::RESPOND => {
+                let status = self.word()?;
+                let (headers, content) = (self.word()?, self.word()?);
+                let head = self.head(first, status, headers)?;
+                Record::Respond(key, head, self.content(first, content)?)
+            }
+            protocol::STREAM => {
+                let (status, headers) = (self.word()?, self.word()?);
+                Record::Stream(key, self.head(first, status, headers)?)
+            }
+            protocol::CHUNK => {
+                let length = self.word()?;
+                Record::Chunk(key, self.content(first, length)?)
+            }
+            protocol::END => Record::End(key),
+            protocol::FAIL => Record::Fail(key),
+            _ => return None,
+        })
+    }
+
+    fn word(&mut self) -> Option<u32> {
+        let (first, rest) = self.words.split_first()?;
+        self.words = rest;
+        Some(*first)
+    }
+
+    fn content(&mut self, first: u32, length: u32) -> Option<Content<'a>> {
+        let length = length as usize;
+        if first & protocol::CONTENT_TEXT != 0 {
+            split(&mut self.text, length).map(Content::Slice)
+        } else if first & protocol::CONTENT_BYTES != 0 {
+            split(&mut self.bytes, length).map(Content::Slice)
+        } else if first & protocol::CONTENT_BUFFER != 0 {
+            self.buffers.next().map(Content::Buffer)
+        } else {
+            Some(Content::Slice(&[]))
+        }
+    }
+
+    fn head(&mut self, first: u32, status: u32, length: u32) -> Option<Head> {
+        let status = u16::try_from(status).ok()?;
+        let status = StatusCode::from_u16(status).ok()?;
+        let media_type = protocol::MEDIA_TYPES.get((first >> 8 & 0xff) as usize)?;
+        let mut headers = HeaderMap::new();
+        if let Some(media_type) = media_type {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        }
+        let text = split(&mut self.text, length as usize)?;
+        let mut lines = text.split(|byte| *byte == b'\n');
+        while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+            headers.append(HeaderName::from_bytes(name).ok()?, header_value(value)?);
+        }
+        Some(Head { status, headers })
+    }
+}
+
+/// A field value crosses as UTF-8, and leaves as Latin-1 (RFC 9110, 5.5).
+fn header_value(utf8: &[u8]) -> Option<HeaderValue> {
+    if utf8.is_ascii() {
+        return HeaderValue::from_bytes(utf8).ok();
+    }
+    let text = std::str::from_utf8(utf8).ok()?;
+    let latin1: Option<Vec<u8>> = text.chars().map(|char| u8::try_from(char).ok()).collect();
+    HeaderValue::from_bytes(&latin1?).ok()
+}
+
+fn split<'a>(region: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = region.split_at_checked(length)?;
+    *region = rest;
+    Some(taken)
+}

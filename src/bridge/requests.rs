@@ -1,0 +1,176 @@
+//! The queue to JavaScript: requests and what became of earlier ones, gathered into batches.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use http::Version;
+
+use super::{protocol, slots::Key};
+use crate::handler::Request;
+
+/// A batch is closed for requests at this many: what JavaScript runs before its timers run again.
+const BATCH_REQUESTS: u32 = 64;
+/// A batch is closed at this many bytes of text and content.
+const BATCH_BYTES: usize = 64 * 1024;
+/// A batch is closed at this many words.
+const BATCH_WORDS: usize = 16 * 1024;
+
+#[derive(Default)]
+pub(super) struct Batch {
+    words: Vec<u32>,
+    text: Vec<u8>,
+    content: Vec<u8>,
+    apart: Vec<Bytes>,
+    requests: u32,
+}
+
+/// What [`RequestQueue::take`] found.
+#[derive(Debug, PartialEq)]
+pub enum Taken {
+    /// The next batch was written.
+    Batch {
+        /// How many words.
+        words: usize,
+        /// How many bytes of text, from the start of the bytes.
+        text: usize,
+        /// Whether there is another batch.
+        more: bool,
+    },
+    /// The next batch needs more room; it stays.
+    NeedsRoom {
+        /// How many words.
+        words: usize,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// Nothing waits.
+    Empty,
+}
+
+/// Batches in the order in which JavaScript takes them; the last one is open.
+#[derive(Default)]
+pub(super) struct RequestQueue {
+    batches: VecDeque<Batch>,
+    /// A batch that was taken, kept for its memory.
+    spare: Option<Batch>,
+}
+
+impl Batch {
+    fn is_full(&self) -> bool {
+        self.requests >= BATCH_REQUESTS
+            || self.text.len() + self.content.len() >= BATCH_BYTES
+            || self.words.len() >= BATCH_WORDS
+    }
+
+    fn clear(&mut self) {
+        self.words.clear();
+        self.text.clear();
+        self.content.clear();
+        self.requests = 0;
+    }
+}
+
+impl RequestQueue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    fn open(&mut self) -> &mut Batch {
+        if self.batches.back().is_none_or(Batch::is_full) {
+            let batch = self.spare.take().unwrap_or_default();
+            self.batches.push_back(batch);
+        }
+        let last = self.batches.len() - 1;
+        &mut self.batches[last]
+    }
+
+    pub(super) fn push_event(&mut self, kind: u32, key: Key, operands: &[u32]) {
+        let batch = self.open();
+        batch.words.extend_from_slice(&[kind, key.slot, key.serial]);
+        batch.words.extend_from_slice(operands);
+    }
+
+    pub(super) fn push_closed(&mut self) {
+        self.open().words.push(protocol::CLOSED);
+    }
+
+    pub(super) fn push_request(&mut self, key: Key, request: Request) {
+        let Request { route, method, params, decoded_path, head, body, peer } = request;
+        let batch = self.open();
+        let mut first = protocol::REQUEST | (method as u32) << 8;
+        if head.version == Version::HTTP_10 {
+            first |= protocol::HTTP_10;
+        }
+        if peer.encrypted {
+            first |= protocol::ENCRYPTED;
+        }
+        let decoded_path = decoded_path.unwrap_or_default();
+        if !decoded_path.is_ascii() {
+            first |= protocol::UTF8_PATH;
+        }
+        let content_length = body.len();
+        if content_length > protocol::INLINE_CONTENT {
+            first |= protocol::CONTENT_APART;
+            batch.apart.push(body);
+        } else {
+            batch.content.extend_from_slice(&body);
+        }
+
+        let text = &mut batch.text;
+        let url = head.uri.path_and_query().map_or("", |target| target.as_str());
+        text.extend_from_slice(url.as_bytes());
+        text.extend_from_slice(decoded_path.as_bytes());
+        text.extend_from_slice(peer.ip.as_bytes());
+        let headers_start = text.len();
+        for (name, value) in &head.headers {
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.push(b'\n');
+            text.extend_from_slice(value.as_bytes());
+            text.push(b'\n');
+        }
+        batch.words.extend_from_slice(&[
+            first,
+            key.slot,
+            key.serial,
+            route.get(),
+            url.len() as u32,
+            decoded_path.len() as u32,
+            peer.ip.len() as u32,
+            (text.len() - headers_start) as u32,
+            content_length as u32,
+            u32::from(peer.port),
+            params.len() as u32,
+        ]);
+        for (start, end) in params.iter() {
+            batch.words.extend_from_slice(&[start, end]);
+        }
+        batch.requests += 1;
+    }
+
+    /// Writes the next batch into `words` and `bytes` (its text, then its content), and its large
+    /// content into `apart`.
+    pub(super) fn take(
+        &mut self,
+        words: &mut [u32],
+        bytes: &mut [u8],
+        apart: &mut Vec<Bytes>,
+    ) -> Taken {
+        let Some(batch) = self.batches.front() else { return Taken::Empty };
+        let (text, content) = (batch.text.len(), batch.content.len());
+        if batch.words.len() > words.len() || text + content > bytes.len() {
+            return Taken::NeedsRoom { words: batch.words.len(), bytes: text + content };
+        }
+        let Some(mut batch) = self.batches.pop_front() else { return Taken::Empty };
+        words[..batch.words.len()].copy_from_slice(&batch.words);
+        bytes[..text].copy_from_slice(&batch.text);
+        bytes[text..text + content].copy_from_slice(&batch.content);
+        apart.append(&mut batch.apart);
+        let taken =
+            Taken::Batch { words: batch.words.len(), text, more: !self.batches.is_empty() };
+        batch.clear();
+        if batch.text.capacity() + batch.content.capacity() <= 4 * BATCH_BYTES {
+            self.spare = Some(batch);
+        }
+        taken
+    }
+}

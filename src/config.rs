@@ -1,0 +1,37 @@
+//! Limits and settings of a server.
+
+use std::time::Duration;
+
+/// The default of [`Config::body_limit`]: 1 MiB.
+pub const DEFAULT_BODY_LIMIT: usize = 1 << 20;
+
+/// Settings of one server.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The largest request body accepted, in bytes. A larger one is answered 413.
+    pub body_limit: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { body_limit: DEFAULT_BODY_LIMIT }
+    }
+}
+
+/// How many bytes of one streamed response may be on their way between its source and hyper.
+pub const STREAM_WINDOW: usize = 256 * 1024;
+
+/// How long the headers of a streamed response wait for its first chunk, so that both leave in one
+/// packet.
+pub(crate) const FIRST_CHUNK_DELAY: Duration = Duration::from_millis(10);
+
+/// The most hyper buffers of one connection in either direction, in bytes; a request head has to
+/// fit in it (431 where it does not).
+pub(crate) const CONNECTION_BUFFER: usize = 64 * 1024;
+
+/// How long a client may go on sending after an early answer before the connection is closed, so
+/// that the answer is not lost to a reset (RFC 9112, 9.6).
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
+
+/// How long a TLS handshake may take.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,0 +1,183 @@
+//! One request/response pair: answered once, cancelled when the client leaves.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+
+use crate::body::{BodySender, StreamBody, stream_body};
+
+/// A whole response.
+#[derive(Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: StatusCode,
+    /// The header fields. `Content-Length` and `Date` are added where they are missing.
+    pub headers: HeaderMap,
+    /// The content.
+    pub body: Bytes,
+}
+
+impl Response {
+    /// 200 with `text` as `text/plain`.
+    pub fn text(text: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::new();
+        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+        headers.insert(header::CONTENT_TYPE, plain);
+        Self { status: StatusCode::OK, headers, body: text.into() }
+    }
+}
+
+/// The status line and header fields of a response whose content follows.
+#[derive(Debug)]
+pub struct Head {
+    /// The status code.
+    pub status: StatusCode,
+    /// The header fields; without `Content-Length` the content is chunked.
+    pub headers: HeaderMap,
+}
+
+/// Hears what becomes of an exchange after it was handed over. Called on the I/O thread; must not
+/// block.
+pub trait Observer: Send + Sync {
+    /// The client left before the response was complete.
+    fn cancelled(&self, token: u64);
+    /// hyper took `bytes` of a streamed response: there is room for as many.
+    fn consumed(&self, token: u64, bytes: usize);
+    /// A streamed response was taken by hyper to its end.
+    fn completed(&self, token: u64);
+}
+
+pub(crate) struct Observation {
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) token: u64,
+}
+
+/// The answering side of a request/response pair.
+pub struct Exchange {
+    shared: Arc<Shared>,
+}
+
+/// The connection's side of a request/response pair: resolves to the answer, or to `None` where the
+/// [`Exchange`] was dropped unanswered.
+pub(crate) struct Reply {
+    shared: Arc<Shared>,
+}
+
+pub(crate) enum Answer {
+    Full(Response),
+    Stream(Head, StreamBody),
+}
+
+struct Shared {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    phase: Phase,
+    waker: Option<Waker>,
+    observation: Option<Observation>,
+}
+
+#[derive(Default)]
+enum Phase {
+    #[default]
+    Pending,
+    Answered(Answer),
+    /// The exchange was dropped unanswered.
+    Abandoned,
+    /// The answer was taken, or nobody waits for it any more.
+    Closed,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that can panic runs under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn settle(&self, phase: Phase) {
+        let waker = {
+            let mut state = self.lock();
+            if !matches!(state.phase, Phase::Pending) {
+                return;
+            }
+            state.phase = phase;
+            state.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+pub(crate) fn exchange() -> (Exchange, Reply) {
+    let shared = Arc::new(Shared { state: Mutex::default() });
+    (Exchange { shared: Arc::clone(&shared) }, Reply { shared })
+}
+
+impl Exchange {
+    /// Asks for `observer` to be told, with `token`, what becomes of this exchange.
+    pub fn observe(&self, observer: Arc<dyn Observer>, token: u64) {
+        self.shared.lock().observation = Some(Observation { observer, token });
+    }
+
+    /// Answers with a whole response.
+    pub fn respond(self, response: Response) {
+        self.shared.settle(Phase::Answered(Answer::Full(response)));
+    }
+
+    /// Answers with a head whose content is sent through what is returned.
+    pub fn stream(self, head: Head) -> BodySender {
+        let observation = self.shared.lock().observation.take();
+        let (sender, body) = stream_body(observation);
+        self.shared.settle(Phase::Answered(Answer::Stream(head, body)));
+        sender
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.shared.settle(Phase::Abandoned);
+    }
+}
+
+impl Future for Reply {
+    type Output = Option<Answer>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.shared.lock();
+        if matches!(state.phase, Phase::Pending) {
+            match &mut state.waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                none => *none = Some(context.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        match std::mem::replace(&mut state.phase, Phase::Closed) {
+            Phase::Answered(answer) => Poll::Ready(Some(answer)),
+            _ => Poll::Ready(None),
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        let (phase, observation) = {
+            let mut state = self.shared.lock();
+            let phase = std::mem::replace(&mut state.phase, Phase::Closed);
+            (phase, state.observation.take())
+        };
+        // Outside the lock: an untaken stream tells its own observer as it is dropped here.
+        let unanswered = matches!(phase, Phase::Pending | Phase::Answered(Answer::Full(_)));
+        if let (true, Some(Observation { observer, token })) = (unanswered, observation) {
+            observer.cancelled(token);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The seam: what the HTTP side asks of whoever answers requests.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::request::Parts;
+
+use crate::{
+    exchange::Exchange,
+    router::{Method, Params, RouteId},
+};
+
+/// Answers matched requests. The bridge to JavaScript is one; any closure is another:
+///
+/// ```
+/// use wapix::{Exchange, Handler, Request, Response};
+///
+/// fn is_handler(_: impl Handler) {}
+/// is_handler(|_request: Request, exchange: Exchange| exchange.respond(Response::text("hello")));
+/// ```
+pub trait Handler: Send + Sync + 'static {
+    /// Takes one request. The answer goes through `exchange`, now or later; dropping it unanswered
+    /// answers 500. Runs on the I/O thread: it must not block.
+    fn handle(&self, request: Request, exchange: Exchange);
+}
+
+impl<F> Handler for F
+where
+    F: Fn(Request, Exchange) + Send + Sync + 'static,
+{
+    fn handle(&self, request: Request, exchange: Exchange) {
+        self(request, exchange);
+    }
+}
+
+/// A request that matched a route, its body complete.
+#[derive(Debug)]
+pub struct Request {
+    /// The route it matched.
+    pub route: RouteId,
+    /// The route method it matched or, for HEAD on a GET route, the method sent.
+    pub method: Method,
+    /// Path parameters, as ranges of [`Request::path`].
+    pub params: Params,
+    /// The canonical path, where it differs from the path in the URI.
+    pub decoded_path: Option<String>,
+    /// Request line and header fields.
+    pub head: Parts,
+    /// The whole body; empty where there is none.
+    pub body: Bytes,
+    /// The other end of the connection.
+    pub peer: Arc<Peer>,
+}
+
+impl Request {
+    /// The path that the router matched, percent-decoded.
+    pub fn path(&self) -> &str {
+        self.decoded_path.as_deref().unwrap_or_else(|| self.head.uri.path())
+    }
+}
+
+/// The other end of a connection.
+#[derive(Debug)]
+pub struct Peer {
+    /// Its IP address as text; empty over a Unix socket.
+    pub ip: String,
+    /// Its port; 0 over a Unix socket.
+    pub port: u16,
+    /// Whether the connection is encrypted.
+    pub encrypted: bool,
+}
+
+impl Peer {
+    pub(crate) fn new(address: Option<SocketAddr>, encrypted: bool) -> Self {
+        Self {
+            ip: address.map(|address| address.ip().to_canonical().to_string()).unwrap_or_default(),
+            port: address.map_or(0, |address| address.port()),
+            encrypted,
+        }
+    }
+}

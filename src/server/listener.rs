@@ -1,0 +1,152 @@
+//! Listening sockets: TCP and Unix.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener as StdTcpListener},
+    time::Duration,
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long to wait after the system refused a connection for want of descriptors or memory.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// A socket that was bound and listens, but belongs to no runtime yet.
+pub struct Listener {
+    socket: BoundSocket,
+}
+
+enum BoundSocket {
+    Tcp(StdTcpListener),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener, std::path::PathBuf),
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug)]
+pub enum LocalAddress {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    #[cfg(unix)]
+    Unix(std::path::PathBuf),
+}
+
+impl Listener {
+    /// Listens on a TCP address with a queue of `backlog` connections. An IPv6 wildcard takes IPv4
+    /// connections too.
+    ///
+    /// # Errors
+    /// What the system says: the address is in use, not available, or not permitted.
+    pub fn tcp(address: SocketAddr, backlog: i32) -> io::Result<Self> {
+        let domain = Domain::for_address(address);
+        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() && address.ip().is_unspecified() {
+            socket.set_only_v6(false)?;
+        }
+        // Without it a restarted server could not bind for a minute (TIME_WAIT). On Windows the
+        // option means something else: sharing the port.
+        #[cfg(not(windows))]
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(backlog)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket: BoundSocket::Tcp(socket.into()) })
+    }
+
+    /// Listens on a Unix socket. The file is removed when the server stops.
+    ///
+    /// # Errors
+    /// What the system says; `AddrInUse` where the file exists.
+    #[cfg(unix)]
+    pub fn unix(path: std::path::PathBuf) -> io::Result<Self> {
+        let socket = std::os::unix::net::UnixListener::bind(&path)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket: BoundSocket::Unix(socket, path) })
+    }
+
+    /// The address bound, with the port the system chose.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_address(&self) -> io::Result<LocalAddress> {
+        match &self.socket {
+            BoundSocket::Tcp(socket) => socket.local_addr().map(LocalAddress::Tcp),
+            #[cfg(unix)]
+            BoundSocket::Unix(_, path) => Ok(LocalAddress::Unix(path.clone())),
+        }
+    }
+
+    pub(super) fn into_accepting(self) -> io::Result<Accepting> {
+        match self.socket {
+            BoundSocket::Tcp(socket) => TcpListener::from_std(socket).map(Accepting::Tcp),
+            #[cfg(unix)]
+            BoundSocket::Unix(socket, path) => {
+                let listener = tokio::net::UnixListener::from_std(socket)?;
+                Ok(Accepting::Unix(listener, RemoveOnDrop(path)))
+            }
+        }
+    }
+}
+
+/// A listening socket on a runtime.
+pub(super) enum Accepting {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixListener, RemoveOnDrop),
+}
+
+#[cfg(unix)]
+pub(super) struct RemoveOnDrop(std::path::PathBuf);
+
+#[cfg(unix)]
+impl Drop for RemoveOnDrop {
+    fn drop(&mut self) {
+        // Gone already is what was wanted.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// A connection just accepted.
+pub(super) enum Accepted {
+    Tcp(TcpStream, SocketAddr),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+impl Accepting {
+    /// The next connection. A connection that died in the queue is passed over; where the system
+    /// is out of descriptors or memory, waits until it has some.
+    pub(super) async fn accept(&mut self) -> Accepted {
+        loop {
+            let accepted = match self {
+                Self::Tcp(listener) => listener.accept().await.map(|(stream, address)| {
+                    // Small writes leave at once. Failing means the client has gone already.
+                    let _ = stream.set_nodelay(true);
+                    Accepted::Tcp(stream, address)
+                }),
+                #[cfg(unix)]
+                Self::Unix(listener, _) => {
+                    listener.accept().await.map(|(stream, _)| Accepted::Unix(stream))
+                }
+            };
+            match accepted {
+                Ok(socket) => return socket,
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    eprintln!("wapix: accept: {error}; trying again in {} ms", RETRY.as_millis());
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}

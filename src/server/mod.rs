@@ -1,0 +1,99 @@
+//! A bound server: accepts connections and serves each until it ends or the server shuts down.
+
+mod connection;
+mod listener;
+mod shutdown;
+mod tls;
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+pub use self::{
+    listener::{Listener, LocalAddress},
+    shutdown::Shutdown,
+    tls::Tls,
+};
+use crate::{Config, Handler, router::Router, service::Service};
+
+/// A server, bound and ready to run.
+///
+/// ```no_run
+/// use wapix::{Config, Exchange, Listener, Request, Response, Server};
+/// use wapix::router::{Method, RouteId, Router};
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut router = Router::new();
+/// router.insert(Method::Get, "/", RouteId::new(0))?;
+/// let listener = Listener::tcp("127.0.0.1:3000".parse()?, 511)?;
+/// let hello = |_: Request, exchange: Exchange| exchange.respond(Response::text("hello"));
+/// Server::new(listener, router, Config::default(), hello).run().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server<H> {
+    listener: Listener,
+    tls: Option<Tls>,
+    service: Service<H>,
+    shutdown: Shutdown,
+}
+
+impl<H: Handler> Server<H> {
+    /// A server of `router`'s routes, answered by `handler`.
+    pub fn new(
+        listener: Listener,
+        router: impl Into<Arc<Router>>,
+        config: Config,
+        handler: H,
+    ) -> Self {
+        let service = Service { router: router.into(), handler, config };
+        Self { listener, tls: None, service, shutdown: Shutdown::new() }
+    }
+
+    /// Serves HTTPS instead of HTTP.
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// What stops this server, from any thread.
+    pub fn shutdown(&self) -> Shutdown {
+        self.shutdown.clone()
+    }
+
+    /// Serves until [`Shutdown::graceful`] or [`Shutdown::now`] is called and every connection has
+    /// ended.
+    ///
+    /// # Errors
+    /// The listening socket could not be registered with the runtime.
+    pub async fn run(self) -> std::io::Result<()> {
+        let Self { listener, tls, service, shutdown } = self;
+        let service = Arc::new(service);
+        let mut listener = listener.into_accepting()?;
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.started() => break,
+                // Reaps what has ended; a panic in a connection has ended that connection only.
+                Some(_) = connections.join_next() => {}
+                socket = listener.accept() => {
+                    let serve = connection::serve(
+                        socket,
+                        tls.clone(),
+                        Arc::clone(&service),
+                        shutdown.clone(),
+                    );
+                    connections.spawn(serve);
+                }
+            }
+        }
+        // The port is free from here on.
+        drop(listener);
+        tokio::select! {
+            () = async { while connections.join_next().await.is_some() {} } => {}
+            () = shutdown.expired() => connections.shutdown().await,
+        }
+        Ok(())
+    }
+}

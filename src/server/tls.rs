@@ -1,0 +1,39 @@
+//! TLS: a key and a certificate chain to serve HTTPS with.
+
+use std::sync::Arc;
+
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use tokio_rustls::{TlsAcceptor, rustls};
+
+use crate::Error;
+
+/// A key and its certificate chain, checked to belong together.
+#[derive(Clone)]
+pub struct Tls {
+    pub(super) acceptor: TlsAcceptor,
+}
+
+impl Tls {
+    /// Reads a PEM private key (PKCS #8, PKCS #1 or SEC1) and a PEM certificate chain, leaf first.
+    ///
+    /// # Errors
+    /// [`Error::Tls`] with what is wrong: no key or certificate in the text, a kind that is not
+    /// supported, or a key that is not the certificate's.
+    pub fn from_pem(key: &[u8], chain: &[u8]) -> Result<Self, Error> {
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|error| Error::Tls(format!("no private key was read from `key`: {error}")))?;
+        let chain = CertificateDer::pem_slice_iter(chain)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| Error::Tls(format!("`cert` could not be read: {error}")))?;
+        if chain.is_empty() {
+            return Err(Error::Tls("no certificate was read from `cert`".to_owned()));
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|error| Error::Tls(format!("`key` and `cert` cannot be used: {error}")))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)) })
+    }
+}

@@ -1,0 +1,237 @@
+//! One request, from its head to its answer: canonical path, route, body, handler.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Version, header};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use crate::{
+    body::{ResponseBody, StreamBody},
+    config::{Config, FIRST_CHUNK_DELAY},
+    exchange::{Answer, Head, exchange},
+    handler::{Handler, Peer, Request},
+    router::{Lookup, Method, MethodSet, Params, RouteId, Router, canonicalize},
+};
+
+type HyperResponse = HttpResponse<ResponseBody>;
+
+/// What every connection of a server shares.
+pub(crate) struct Service<H> {
+    pub(crate) router: Arc<Router>,
+    pub(crate) handler: H,
+    pub(crate) config: Config,
+}
+
+/// What every request of one connection shares.
+pub(crate) struct ConnectionState {
+    pub(crate) peer: Arc<Peer>,
+    /// A request was answered before its body was read: the client may still be sending.
+    pub(crate) answered_early: AtomicBool,
+}
+
+impl<H: Handler> Service<H> {
+    pub(crate) async fn respond(
+        &self,
+        connection: &ConnectionState,
+        request: http::Request<Incoming>,
+    ) -> HyperResponse {
+        let sent_method = Method::from_http(request.method());
+        let (route, params, decoded_path) = match self.route(sent_method, request.uri()) {
+            Ok(matched) => matched,
+            Err(response) => {
+                return Self::answer_early(connection, &request, *response);
+            }
+        };
+        let Some(method) = sent_method else {
+            // A route is found only for a method that the router knows.
+            return fixed(StatusCode::METHOD_NOT_ALLOWED, None);
+        };
+        let (head, body) = request.into_parts();
+        let body = if body.is_end_stream() {
+            Bytes::new()
+        } else {
+            match read_body(body, &head.headers, self.config.body_limit).await {
+                Ok(body) => body,
+                Err(refused) => return refuse_body(connection, &refused, self.config.body_limit),
+            }
+        };
+        let request = Request {
+            route,
+            method,
+            params,
+            decoded_path,
+            head,
+            body,
+            peer: Arc::clone(&connection.peer),
+        };
+        self.handle(request).await
+    }
+
+    fn route(
+        &self,
+        method: Option<Method>,
+        uri: &http::Uri,
+    ) -> Result<(RouteId, Params, Option<String>), Box<HyperResponse>> {
+        if uri.path() == "*" && method == Some(Method::Options) {
+            return Err(Box::new(options(Method::ALL.into_iter().collect())));
+        }
+        if !uri.path().starts_with('/') {
+            let reason = "the request target must be a path";
+            return Err(Box::new(fixed(StatusCode::BAD_REQUEST, Some(reason))));
+        }
+        let path = canonicalize(uri.path()).map_err(|error| {
+            Box::new(fixed(StatusCode::BAD_REQUEST, Some(&format!("path: {error}"))))
+        })?;
+        match self.router.find(method, &path) {
+            Lookup::Route { id, params } => {
+                let decoded = (!path.is_raw()).then(|| path.as_str().to_owned());
+                Ok((id, params, decoded))
+            }
+            Lookup::Options(methods) => Err(Box::new(options(methods))),
+            Lookup::MethodNotAllowed(methods) => {
+                let mut response = fixed(StatusCode::METHOD_NOT_ALLOWED, None);
+                response.headers_mut().insert(header::ALLOW, methods.as_header_value());
+                Err(Box::new(response))
+            }
+            Lookup::NotFound => Err(Box::new(fixed(StatusCode::NOT_FOUND, None))),
+        }
+    }
+
+    async fn handle(&self, request: Request) -> HyperResponse {
+        let version = request.head.version;
+        let (exchange, reply) = exchange();
+        // The panic hook has printed the message; the exchange, dropped, answers 500.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request, exchange)));
+        match reply.await {
+            Some(Answer::Full(answer)) => {
+                let mut response = HttpResponse::new(ResponseBody::Full(answer.body));
+                *response.status_mut() = answer.status;
+                *response.headers_mut() = answer.headers;
+                response
+            }
+            Some(Answer::Stream(head, body)) => stream(head, body, version).await,
+            None => fixed(StatusCode::INTERNAL_SERVER_ERROR, None),
+        }
+    }
+
+    /// An answer that did not wait for the request's body: hyper closes the connection after it
+    /// where that body is still on its way.
+    fn answer_early(
+        connection: &ConnectionState,
+        request: &http::Request<Incoming>,
+        mut response: HyperResponse,
+    ) -> HyperResponse {
+        if !request.body().is_end_stream() {
+            connection.answered_early.store(true, Ordering::Relaxed);
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+/// Why a body was not read to its end.
+enum Refused {
+    TooLarge,
+    Broken(hyper::Error),
+}
+
+async fn read_body(
+    mut body: Incoming,
+    headers: &HeaderMap,
+    limit: usize,
+) -> Result<Bytes, Refused> {
+    let announced = body.size_hint().exact().unwrap_or(0);
+    if announced > limit as u64 {
+        return Err(Refused::TooLarge);
+    }
+    let mut first = Bytes::new();
+    let mut gathered = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(Refused::Broken)?;
+        let Ok(chunk) = frame.into_data() else { continue };
+        if first.len() + gathered.len() + chunk.len() > limit {
+            return Err(Refused::TooLarge);
+        }
+        if first.is_empty() && gathered.is_empty() {
+            first = chunk;
+            continue;
+        }
+        if gathered.is_empty() {
+            let known = headers.contains_key(header::CONTENT_LENGTH);
+            gathered.reserve(if known { announced as usize } else { first.len() + chunk.len() });
+            gathered.extend_from_slice(&first);
+            first = Bytes::new();
+        }
+        gathered.extend_from_slice(&chunk);
+    }
+    Ok(if gathered.is_empty() { first } else { gathered.freeze() })
+}
+
+fn refuse_body(connection: &ConnectionState, refused: &Refused, limit: usize) -> HyperResponse {
+    connection.answered_early.store(true, Ordering::Relaxed);
+    let mut response = match refused {
+        Refused::TooLarge => fixed(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            Some(&format!("the body is larger than the limit of {limit} bytes")),
+        ),
+        Refused::Broken(error) => {
+            fixed(StatusCode::BAD_REQUEST, Some(&format!("the body could not be read: {error}")))
+        }
+    };
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+async fn stream(head: Head, mut body: StreamBody, version: Version) -> HyperResponse {
+    let event_stream = head
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+    if !event_stream
+        && let Ok(Err(_)) = tokio::time::timeout(FIRST_CHUNK_DELAY, body.started()).await
+    {
+        return fixed(StatusCode::INTERNAL_SERVER_ERROR, None);
+    }
+    let content_length =
+        head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if let Some(content_length) = content_length {
+        body.promise(content_length);
+    }
+    let mut response = HttpResponse::new(ResponseBody::Stream(body));
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    if version == Version::HTTP_10 && content_length.is_none() {
+        // The content ends where the connection does (RFC 9112, 6.3).
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn options(methods: MethodSet) -> HyperResponse {
+    let mut response = HttpResponse::new(ResponseBody::Full(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::ALLOW, methods.as_header_value());
+    response
+}
+
+/// An answer of the server itself: `{"error": reason phrase, "message"?}`.
+fn fixed(status: StatusCode, message: Option<&str>) -> HyperResponse {
+    let mut content = serde_json::json!({ "error": status.canonical_reason().unwrap_or("") });
+    if let Some(message) = message {
+        content["message"] = message.into();
+    }
+    let mut response = HttpResponse::new(ResponseBody::Full(content.to_string().into()));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
