@@ -73,6 +73,8 @@ export interface Request<
 // ---------------------------------------------------------------------------------------------
 
 declare const resultBrand: unique symbol;
+// Only what says `export` is exported.
+export {};
 
 /**
  * Response header fields. A header given here wins over the one a helper would set, whatever its

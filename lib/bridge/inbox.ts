@@ -1,0 +1,160 @@
+import { Exchange, type Route } from '../exchange.js';
+import type { BindingServer } from './native.js';
+import {
+  BATCH_HEADER_WORDS,
+  CANCELLED,
+  CLOSED,
+  COMPLETED,
+  CONSUMED,
+  CONTENT_APART,
+  REQUEST,
+  TAKEN_BATCH,
+  TAKEN_NEEDS_ROOM,
+} from './protocol.js';
+
+/** What the inbox tells of. */
+export interface Receiver {
+  /** A batch is about to be read. */
+  begin(): void;
+  request(exchange: Exchange): void;
+  /** The batch has been read. */
+  end(): void;
+  closed(): void;
+}
+
+/** How many words a record has that is no request. */
+const RECORD_WORDS: Partial<Record<number, number>> = {
+  [CANCELLED]: 3,
+  [CONSUMED]: 4,
+  [COMPLETED]: 3,
+  [CLOSED]: 1,
+};
+
+/** What of a batch has not been read. */
+interface Batch {
+  readonly text: string;
+  textAt: number;
+  contentAt: number;
+  readonly apart: readonly Buffer[];
+  apartAt: number;
+}
+
+/** Takes batches from Rust and makes exchanges of them. */
+export class Inbox {
+  readonly #native: BindingServer;
+  readonly #routes: readonly Route[];
+  readonly #receiver: Receiver;
+  /** The exchanges that are not over, by slot. */
+  readonly #live: (Exchange | undefined)[] = [];
+  #words = new Uint32Array(8 * 1024);
+  #bytes = Buffer.allocUnsafeSlow(256 * 1024);
+
+  constructor(native: BindingServer, routes: readonly Route[], receiver: Receiver) {
+    this.#native = native;
+    this.#routes = routes;
+    this.#receiver = receiver;
+  }
+
+  /** Rust has something. */
+  readonly onWork = (): void => {
+    const apart = this.#native.take(this.#words, this.#bytes);
+    const words = this.#words;
+    const [taken, count = 0, size = 0, more] = words;
+    if (taken === TAKEN_NEEDS_ROOM) {
+      this.#words = new Uint32Array(Math.max(count, words.length));
+      this.#bytes = Buffer.allocUnsafeSlow(Math.max(size, this.#bytes.length));
+      this.onWork();
+      return;
+    }
+    if (taken !== TAKEN_BATCH) return;
+    this.#receiver.begin();
+    this.#read(count + BATCH_HEADER_WORDS, size, apart ?? []);
+    this.#receiver.end();
+    // One batch a turn of the event loop: timers and sockets of the application run in between.
+    if (more) setImmediate(this.onWork);
+  };
+
+  /** The exchange needs to hear no more of its request. */
+  forget(exchange: Exchange): void {
+    if (this.#live[exchange.slot] === exchange) this.#live[exchange.slot] = undefined;
+  }
+
+  #read(end: number, textLength: number, apart: Buffer[]): void {
+    const words = this.#words;
+    const text = this.#bytes.toString('latin1', 0, textLength);
+    const batch: Batch = { text, textAt: 0, contentAt: textLength, apart, apartAt: 0 };
+    let at = BATCH_HEADER_WORDS;
+    while (at < end) {
+      const kind = (words[at] as number) & 0xff;
+      const record = at;
+      at += kind === REQUEST ? 11 + 2 * (words[at + 10] as number) : (RECORD_WORDS[kind] ?? end);
+      try {
+        if (kind === REQUEST) this.#request(record, batch);
+        else if (kind === CLOSED) this.#receiver.closed();
+        else this.#event(kind, record);
+      } catch (error) {
+        // A throw through the addon would end the process without a trace of where it came from.
+        process.nextTick(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  #request(at: number, batch: Batch): void {
+    const words = this.#words;
+    const { text, textAt } = batch;
+    const bits = words[at] as number;
+    const slot = words[at + 1] as number;
+    const path = textAt + (words[at + 4] as number);
+    const ip = path + (words[at + 5] as number);
+    const headers = ip + (words[at + 6] as number);
+    const end = headers + (words[at + 7] as number);
+    batch.textAt = end;
+
+    // Parameters are ranges of the decoded path or, where that is no other, of the URL.
+    const base = path === ip ? textAt : path;
+    const parameters: string[] = [];
+    const rangesEnd = at + 11 + 2 * (words[at + 10] as number);
+    for (let range = at + 11; range < rangesEnd; range += 2) {
+      const start = base + (words[range] as number);
+      parameters.push(text.slice(start, base + (words[range + 1] as number)));
+    }
+    const exchange = new Exchange(
+      slot,
+      words[at + 2] as number,
+      this.#routes[words[at + 3] as number] as Route,
+      bits,
+      text,
+      { url: textAt, path, ip, headers, end },
+      words[at + 9] as number,
+      parameters,
+      this.#content(bits, words[at + 8] as number, batch),
+    );
+    this.#live[slot] = exchange;
+    this.#receiver.request(exchange);
+  }
+
+  #content(bits: number, length: number, batch: Batch): Buffer | undefined {
+    if (bits & CONTENT_APART) return batch.apart[batch.apartAt++];
+    if (length === 0) return undefined;
+    // Copied: the next batch is written over this one.
+    const content = Buffer.allocUnsafe(length);
+    this.#bytes.copy(content, 0, batch.contentAt, batch.contentAt + length);
+    batch.contentAt += length;
+    return content;
+  }
+
+  #event(kind: number, at: number): void {
+    const slot = this.#words[at + 1] as number;
+    const exchange = this.#live[slot];
+    if (exchange === undefined || exchange.serial !== this.#words[at + 2]) return;
+    if (kind === CONSUMED) {
+      exchange.stream?.consumed(this.#words[at + 3] as number);
+      return;
+    }
+    this.#live[slot] = undefined;
+    if (kind === CANCELLED) exchange.cancel();
+    else if (kind === COMPLETED) exchange.stream?.completed();
+  }
+}

@@ -1,0 +1,180 @@
+import type { BindingServer } from './native.js';
+import {
+  CHUNK,
+  CONTENT_BUFFER,
+  CONTENT_BYTES,
+  CONTENT_TEXT,
+  END,
+  FAIL,
+  RESPOND,
+  STREAM,
+} from './protocol.js';
+
+/** Text and bytes up to this size are gathered; larger content is handed over as it is. */
+const GATHER_BYTES = 16 * 1024;
+/** Gathered text is handed over at this size at the latest: two contents and their headers fit. */
+const TEXT_ROOM = 128 * 1024;
+const BYTES_ROOM = 64 * 1024;
+const WORDS_ROOM = 4096;
+const LONGEST_RECORD = 6;
+
+/** The request that a record is about. */
+export interface Key {
+  readonly slot: number;
+  readonly serial: number;
+}
+
+export type Content = string | Uint8Array | undefined;
+
+/**
+ * Gathers answers and stream chunks, and hands them to Rust in one call: when the batch of requests
+ * has been run, or when the microtask queue has drained.
+ */
+export class Outbox {
+  readonly #native: BindingServer;
+  readonly #words = new Uint32Array(WORDS_ROOM);
+  readonly #textBuffer = Buffer.allocUnsafeSlow(TEXT_ROOM);
+  readonly #bytes = Buffer.allocUnsafeSlow(BYTES_ROOM);
+  #count = 0;
+  #text = '';
+  #textLength = 0;
+  #byteLength = 0;
+  #buffers: Uint8Array[] = [];
+  #held = false;
+  #scheduled = false;
+  readonly #flushScheduled = () => {
+    this.#scheduled = false;
+    this.flush();
+  };
+
+  constructor(native: BindingServer) {
+    this.#native = native;
+  }
+
+  /** While held, records wait for `release`: more are about to come. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
+    this.flush();
+  }
+
+  /** A whole response. `headers` are lines as `writeHeaders` makes them. */
+  respond(key: Key, status: number, media: number, headers: string, content: Content): void {
+    this.#begin(RESPOND | (media << 8), key);
+    const headersLength = this.#putText(headers);
+    const first = this.#count - 3;
+    this.#words[this.#count++] = status;
+    this.#words[this.#count++] = headersLength;
+    this.#putContent(first, content);
+  }
+
+  /** The head of a streamed response. */
+  stream(key: Key, status: number, media: number, headers: string): void {
+    this.#begin(STREAM | (media << 8), key);
+    const headersLength = this.#putText(headers);
+    this.#words[this.#count++] = status;
+    this.#words[this.#count++] = headersLength;
+    this.#schedule();
+  }
+
+  /** A chunk of a streamed response; returns its length in bytes. */
+  chunk(key: Key, content: string | Uint8Array): number {
+    this.#begin(CHUNK, key);
+    return this.#putContent(this.#count - 3, content);
+  }
+
+  /** A streamed response is complete. */
+  end(key: Key): void {
+    this.#begin(END, key);
+    this.#schedule();
+  }
+
+  /** A streamed response ends incomplete. */
+  fail(key: Key): void {
+    this.#begin(FAIL, key);
+    this.#schedule();
+  }
+
+  /** Hands over what was gathered. */
+  flush(): void {
+    if (this.#count === 0) return;
+    if (this.#textLength > 0) this.#textBuffer.write(this.#text, 0, 'utf8');
+    this.#native.answer(
+      this.#words,
+      this.#count,
+      this.#textBuffer,
+      this.#textLength,
+      this.#bytes,
+      this.#byteLength,
+      this.#buffers.length > 0 ? this.#buffers : undefined,
+    );
+    this.#count = 0;
+    this.#text = '';
+    this.#textLength = 0;
+    this.#byteLength = 0;
+    if (this.#buffers.length > 0) this.#buffers = [];
+  }
+
+  #begin(first: number, key: Key): void {
+    const isFull =
+      this.#count + LONGEST_RECORD > WORDS_ROOM ||
+      this.#textLength > TEXT_ROOM / 2 ||
+      this.#byteLength > BYTES_ROOM - GATHER_BYTES;
+    if (isFull) this.flush();
+    this.#words[this.#count++] = first;
+    this.#words[this.#count++] = key.slot;
+    this.#words[this.#count++] = key.serial;
+  }
+
+  #putText(text: string): number {
+    if (text === '') return 0;
+    const length = Buffer.byteLength(text);
+    this.#text += text;
+    this.#textLength += length;
+    return length;
+  }
+
+  /** Ends the record that begins at `first` with its content's length, and returns it. */
+  #putContent(first: number, content: Content): number {
+    let source = 0;
+    let length = 0;
+    if (typeof content === 'string') {
+      if (content.length <= GATHER_BYTES && !endsWithinPair(content)) {
+        source = CONTENT_TEXT;
+        length = this.#putText(content);
+      } else {
+        return this.#putContent(first, Buffer.from(content));
+      }
+    } else if (content !== undefined && content.length > 0) {
+      length = content.length;
+      if (length <= GATHER_BYTES) {
+        source = CONTENT_BYTES;
+        this.#bytes.set(content, this.#byteLength);
+        this.#byteLength += length;
+      } else {
+        source = CONTENT_BUFFER;
+        this.#buffers.push(content);
+      }
+    }
+    this.#words[first] = (this.#words[first] as number) | source;
+    this.#words[this.#count++] = length;
+    // Handed over at once: its owner may reuse the memory as soon as this returns.
+    if (source === CONTENT_BUFFER) this.flush();
+    else this.#schedule();
+    return length;
+  }
+
+  #schedule(): void {
+    if (this.#held || this.#scheduled) return;
+    this.#scheduled = true;
+    process.nextTick(this.#flushScheduled);
+  }
+}
+
+/** Whether the next text could complete a surrogate pair, and so change both lengths. */
+function endsWithinPair(text: string): boolean {
+  return (text.charCodeAt(text.length - 1) & 0xfc00) === 0xd800;
+}

@@ -1,0 +1,38 @@
+/**
+ * The records that cross between JavaScript and Rust; `src/bridge/protocol.rs` describes them, and
+ * both files change together.
+ */
+
+export const REQUEST = 1;
+export const CANCELLED = 2;
+export const CONSUMED = 3;
+export const COMPLETED = 4;
+export const CLOSED = 5;
+
+export const RESPOND = 1;
+export const STREAM = 2;
+export const CHUNK = 3;
+export const END = 4;
+export const FAIL = 5;
+
+export const UTF8_PATH = 1 << 16;
+export const HTTP_10 = 1 << 17;
+export const ENCRYPTED = 1 << 18;
+export const CONTENT_APART = 1 << 19;
+
+export const CONTENT_TEXT = 1 << 16;
+export const CONTENT_BYTES = 1 << 17;
+export const CONTENT_BUFFER = 1 << 18;
+
+/** Media types that need no header text, by the number that crosses. */
+export const MEDIA_NONE = 0;
+export const MEDIA_JSON = 1;
+export const MEDIA_TEXT = 2;
+
+/** Methods, by the number that crosses. */
+export const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
+/** Words that `take` uses before the first record. */
+export const BATCH_HEADER_WORDS = 4;
+export const TAKEN_BATCH = 1;
+export const TAKEN_NEEDS_ROOM = 2;

@@ -1,0 +1,89 @@
+import { AsyncResource } from 'node:async_hooks';
+import { Inbox } from './bridge/inbox.js';
+import type { BindingServer } from './bridge/native.js';
+import { Outbox } from './bridge/outbox.js';
+import { parseContent } from './content.js';
+import { WapixError } from './errors.js';
+import type { Exchange, Route } from './exchange.js';
+import { Request } from './request.js';
+import { respond, respondError } from './respond.js';
+
+/** Within a batch, answers are handed over in groups of this many, so that the I/O thread works too. */
+const FLUSH_EVERY = 16;
+
+/** Runs handlers: takes requests from Rust, and sends their results back. */
+export class Dispatcher {
+  readonly #inbox: Inbox;
+  readonly #outbox: Outbox;
+  #answeredInBatch = 0;
+
+  /** @param onClosed - the server has closed; no request comes any more */
+  constructor(native: BindingServer, routes: readonly Route[], onClosed: () => void) {
+    this.#outbox = new Outbox(native);
+    this.#inbox = new Inbox(native, routes, {
+      begin: () => this.#outbox.hold(),
+      request: (exchange) => this.#run(exchange),
+      end: () => this.#outbox.release(),
+      closed: onClosed,
+    });
+  }
+
+  /** Rust has something. Never throws. */
+  get onWork(): () => void {
+    return this.#inbox.onWork;
+  }
+
+  #run(exchange: Exchange): void {
+    try {
+      const { content } = exchange;
+      if (content.length > 0) {
+        const request = new Request(exchange);
+        exchange.body = parseContent(content, request.headers['content-type']);
+      }
+      // Each request in an asynchronous context of its own: what one handler enters
+      // (`AsyncLocalStorage.enterWith`), the next in the batch must not see.
+      const resource = new AsyncResource('WAPIX_REQUEST');
+      const { handler } = exchange.route;
+      const result: unknown = resource.runInAsyncScope(handler, undefined, new Request(exchange));
+      if (isPromise(result)) {
+        result.then(
+          (value) => this.#answer(exchange, value),
+          (error) => this.#fail(exchange, error),
+        );
+      } else {
+        this.#answer(exchange, result);
+      }
+    } catch (error) {
+      this.#fail(exchange, error);
+    }
+    if (++this.#answeredInBatch >= FLUSH_EVERY) {
+      this.#answeredInBatch = 0;
+      this.#outbox.flush();
+    }
+  }
+
+  #answer(exchange: Exchange, result: unknown): void {
+    try {
+      const over = respond(exchange, result, this.#outbox, report);
+      if (over) this.#inbox.forget(exchange);
+    } catch (error) {
+      this.#fail(exchange, error);
+    }
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    this.#inbox.forget(exchange);
+    respondError(exchange, error, this.#outbox);
+    report(exchange, error);
+  }
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
+}
+
+/** Logs why a request was not answered as its handler meant. A client's mistake is no concern. */
+function report(exchange: Exchange, error: unknown): void {
+  if (error instanceof WapixError && error.status < 500) return;
+  console.error(`wapix: ${exchange.method} ${exchange.url} failed:`, error);
+}

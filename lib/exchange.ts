@@ -1,0 +1,92 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { RequestHandler } from '../index.js';
+import { ENCRYPTED, HTTP_10, METHODS, UTF8_PATH } from './bridge/protocol.js';
+import type { ResponseStream } from './stream.js';
+
+/** A route as the server runs it; its index is the id that crosses the bridge. */
+export interface Route {
+  readonly method: string;
+  readonly pattern: string;
+  readonly handler: RequestHandler;
+  /** In the order in which they stand in the pattern. */
+  readonly parameterNames: readonly string[];
+}
+
+/** Where a request's fields begin in the text of its batch; each ends where the next begins. */
+export interface Offsets {
+  readonly url: number;
+  readonly path: number;
+  readonly ip: number;
+  readonly headers: number;
+  readonly end: number;
+}
+
+const NO_CONTENT = Buffer.alloc(0);
+
+/** One request as it crossed the bridge, and how far its answer has come. */
+export class Exchange {
+  /** The client left: what is answered now goes nowhere. */
+  cancelled = false;
+  controller: AbortController | undefined;
+  stream: ResponseStream | undefined;
+
+  // What `Request` computed, kept so that it is computed once.
+  params: Record<string, string> | undefined;
+  query: Record<string, string> | undefined;
+  headers: IncomingHttpHeaders | undefined;
+  raw: IncomingMessage | undefined;
+  body: unknown;
+
+  constructor(
+    readonly slot: number,
+    readonly serial: number,
+    readonly route: Route,
+    /** The method's number, and flags. */
+    readonly bits: number,
+    /** The text of the whole batch. */
+    readonly text: string,
+    readonly offsets: Offsets,
+    readonly port: number,
+    /** Latin-1 where the path is ASCII, UTF-8 bytes as Latin-1 where it is not. */
+    readonly parameters: readonly string[],
+    readonly content: Buffer = NO_CONTENT,
+  ) {}
+
+  get method(): string {
+    return METHODS[(this.bits >> 8) & 0xff] ?? '';
+  }
+
+  get url(): string {
+    return this.text.slice(this.offsets.url, this.offsets.path);
+  }
+
+  get ip(): string {
+    return this.text.slice(this.offsets.ip, this.offsets.headers);
+  }
+
+  get httpVersion(): '1.0' | '1.1' {
+    return this.bits & HTTP_10 ? '1.0' : '1.1';
+  }
+
+  get encrypted(): boolean {
+    return (this.bits & ENCRYPTED) !== 0;
+  }
+
+  /** Names and values in turn, as they came. */
+  get rawHeaders(): string[] {
+    const { headers, end } = this.offsets;
+    return headers === end ? [] : this.text.slice(headers, end - 1).split('\n');
+  }
+
+  parameter(index: number): string {
+    const value = this.parameters[index] ?? '';
+    return this.bits & UTF8_PATH ? Buffer.from(value, 'latin1').toString() : value;
+  }
+
+  /** The client has left. */
+  cancel(): void {
+    this.cancelled = true;
+    this.stream?.cancel();
+    this.controller?.abort();
+  }
+}

@@ -1,0 +1,128 @@
+import { type IncomingHttpHeaders, validateHeaderName, validateHeaderValue } from 'node:http';
+import type { ResponseHeaders } from '../index.js';
+import { WapixError } from './errors.js';
+
+/** Fields of which only the first counts when they are repeated, as in Node's `message.headers`. */
+const FIRST_COUNTS = new Set([
+  'age',
+  'authorization',
+  'content-length',
+  'content-type',
+  'etag',
+  'expires',
+  'from',
+  'host',
+  'if-modified-since',
+  'if-unmodified-since',
+  'last-modified',
+  'location',
+  'max-forwards',
+  'proxy-authorization',
+  'referer',
+  'retry-after',
+  'server',
+  'user-agent',
+]);
+
+/** Joins header lines (names in lower case) as Node's `message.headers` does. */
+export function joinHeaders(lines: readonly string[]): IncomingHttpHeaders {
+  const headers: IncomingHttpHeaders = Object.create(null);
+  for (let index = 0; index + 1 < lines.length; index += 2) {
+    const name = lines[index] as string;
+    const value = lines[index + 1] as string;
+    const earlier = headers[name];
+    if (name === 'set-cookie') {
+      headers[name] = [...(earlier ?? []), value];
+    } else if (earlier === undefined) {
+      headers[name] = value;
+    } else if (!FIRST_COUNTS.has(name)) {
+      headers[name] = `${earlier}${name === 'cookie' ? '; ' : ', '}${value}`;
+    }
+  }
+  return headers;
+}
+
+/** The header fields of a response, checked, as they cross the bridge. */
+export interface HeaderText {
+  /** `name LF value LF` for each field. */
+  readonly lines: string;
+  readonly hasContentType: boolean;
+  /** What the handler says the content's length is, in bytes. */
+  readonly contentLength: number | undefined;
+}
+
+const NO_HEADERS: HeaderText = { lines: '', hasContentType: false, contentLength: undefined };
+
+/**
+ * Checks the header fields that a handler gave.
+ *
+ * @throws `WAPIX_INVALID_HEADER`
+ */
+export function writeHeaders(headers: ResponseHeaders | undefined): HeaderText {
+  if (headers === undefined) return NO_HEADERS;
+  let lines = '';
+  let hasContentType = false;
+  let contentLength: number | undefined;
+  for (const name of Object.keys(headers)) {
+    const given = headers[name];
+    if (given === undefined) continue;
+    const values = Array.isArray(given) ? given : [given];
+    const lower = name.toLowerCase();
+    if (lower === 'transfer-encoding') {
+      refuseTransferEncoding(values);
+      continue;
+    }
+    if (lower === 'content-type') hasContentType = true;
+    if (lower === 'content-length') contentLength = readContentLength(values);
+    checkName(name);
+    for (const value of values) {
+      const text = String(value);
+      checkValue(name, text);
+      lines += `${lower}\n${text}\n`;
+    }
+  }
+  return { lines, hasContentType, contentLength };
+}
+
+function checkName(name: string): void {
+  try {
+    validateHeaderName(name);
+  } catch (cause) {
+    const shown = JSON.stringify(name);
+    throw new WapixError('WAPIX_INVALID_HEADER', `${shown} is not a header field name`, { cause });
+  }
+}
+
+function checkValue(name: string, value: string): void {
+  try {
+    validateHeaderValue(name, value);
+  } catch (cause) {
+    throw new WapixError(
+      'WAPIX_INVALID_HEADER',
+      `${name}: ${JSON.stringify(value)} has a character that a header field value must not have ` +
+        '(a line break, a control character, or one above U+00FF)',
+      { cause },
+    );
+  }
+}
+
+/** How content is framed is the server's to say; what it does anyway may be asked for. */
+function refuseTransferEncoding(values: readonly unknown[]): void {
+  if (values.length !== 1 || String(values[0]).trim().toLowerCase() !== 'chunked') {
+    throw new WapixError(
+      'WAPIX_INVALID_HEADER',
+      `Transfer-Encoding: ${values.join(', ')} is not supported; leave it to the server`,
+    );
+  }
+}
+
+function readContentLength(values: readonly unknown[]): number {
+  const text = String(values[0]);
+  if (values.length !== 1 || !/^\d{1,15}$/.test(text)) {
+    throw new WapixError(
+      'WAPIX_INVALID_HEADER',
+      `Content-Length: ${values.join(', ')} is not a number of bytes`,
+    );
+  }
+  return Number(text);
+}

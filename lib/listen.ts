@@ -1,0 +1,73 @@
+import { lookup } from 'node:dns';
+import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
+import type { ListenOptions } from '../index.js';
+
+/** Where to listen, as `listen` was told. */
+export interface ListenArguments extends ListenOptions {
+  readonly backlog?: number;
+  readonly callback?: () => void;
+}
+
+/** Reads the arguments of `listen` as Node's `net.Server` does. */
+export function readListenArguments(args: readonly unknown[]): ListenArguments {
+  const last = args.at(-1);
+  const callback = typeof last === 'function' ? { callback: last as () => void } : {};
+  const [first, host, backlog] = args.filter((argument) => typeof argument !== 'function');
+  if (typeof first === 'object' && first !== null) {
+    const options = first as ListenOptions & { backlog?: number };
+    return { ...options, ...portOf(options.port), ...callback };
+  }
+  if (typeof first === 'string' && !/^\d+$/.test(first)) return { path: first, ...callback };
+  return {
+    ...portOf(first),
+    ...(typeof host === 'string' ? { host } : {}),
+    ...(typeof backlog === 'number' ? { backlog } : {}),
+    ...callback,
+  };
+}
+
+function portOf(port: unknown): { port?: number } {
+  if (port === undefined || port === null) return {};
+  const number = typeof port === 'string' && port.trim() !== '' ? Number(port) : port;
+  if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number < 65536) {
+    return { port: number };
+  }
+  const error = new RangeError(`options.port should be >= 0 and < 65536. Received ${String(port)}.`);
+  throw Object.assign(error, { code: 'ERR_SOCKET_BAD_PORT' });
+}
+
+/** Calls back with the IP address of `host`, or with what Node's resolver says. */
+export function resolveHost(
+  host: string,
+  callback: (error: NodeJS.ErrnoException | null, ip: string) => void,
+): void {
+  lookup(host, callback);
+}
+
+/** The error that Node's own servers emit where listening fails. */
+export function listenError(errno: number, where: ListenOptions): NodeJS.ErrnoException {
+  const [code, description] = getSystemErrorMap().get(-errno) ?? [nameOf(errno), 'unknown error'];
+  const at = where.path ?? `${where.host ?? '::'}:${where.port ?? 0}`;
+  const error: NodeJS.ErrnoException = new Error(`listen ${code}: ${description} ${at}`);
+  error.errno = -errno;
+  error.code = code;
+  error.syscall = 'listen';
+  const { path } = where;
+  Object.assign(
+    error,
+    path === undefined
+      ? { address: where.host ?? '::', port: where.port ?? 0 }
+      : { address: path, port: -1 },
+  );
+  return error;
+}
+
+/** On Windows the system's numbers are not libuv's. */
+function nameOf(errno: number): string {
+  const known = Object.entries(constants.errno).find(
+    ([name, value]) => value === errno && !name.startsWith('WSA'),
+  );
+  const winsock = Object.entries(constants.errno).find(([, value]) => value === errno);
+  return known?.[0] ?? winsock?.[0].replace(/^WSA/, '') ?? `E${errno}`;
+}

@@ -1,0 +1,48 @@
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+import type { Exchange } from './exchange.js';
+import { joinHeaders } from './headers.js';
+
+/** A Node `http.IncomingMessage` of the same request, for code that expects one. */
+export function toIncomingMessage(exchange: Exchange): IncomingMessage {
+  const message = new IncomingMessage(toSocket(exchange));
+  const [major, minor] = exchange.httpVersion.split('.').map(Number);
+  const rawHeaders = exchange.rawHeaders;
+  const headers = exchange.headers ?? joinHeaders(rawHeaders);
+  // Some fields are getters on the prototype in some versions of Node.
+  for (const [key, value] of Object.entries({
+    method: exchange.method,
+    url: exchange.url,
+    httpVersion: exchange.httpVersion,
+    httpVersionMajor: major,
+    httpVersionMinor: minor,
+    rawHeaders,
+    headers,
+    complete: true,
+  })) {
+    Object.defineProperty(message, key, {
+      value,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });
+  }
+  if (exchange.content.length > 0) message.push(exchange.content);
+  message.push(null);
+  return message;
+}
+
+/** The connection belongs to Rust: this socket only tells of it. */
+function toSocket(exchange: Exchange): Socket {
+  const socket = new Socket();
+  const family = exchange.ip.includes(':') ? 'IPv6' : 'IPv4';
+  for (const [key, value] of Object.entries({
+    remoteAddress: exchange.ip || undefined,
+    remotePort: exchange.port || undefined,
+    remoteFamily: exchange.ip ? family : undefined,
+    encrypted: exchange.encrypted,
+  })) {
+    Object.defineProperty(socket, key, { value, configurable: true, enumerable: true });
+  }
+  return socket;
+}

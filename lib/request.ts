@@ -1,0 +1,88 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { parse as parseQuery } from 'node:querystring';
+import type { Request as Contract } from '../index.js';
+import type { Exchange } from './exchange.js';
+import { joinHeaders } from './headers.js';
+import { toIncomingMessage } from './raw.js';
+
+/** What a handler is given. Each property is computed when it is first read. */
+export class Request implements Contract {
+  readonly #exchange: Exchange;
+
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+  }
+
+  get params(): Record<string, string> {
+    const exchange = this.#exchange;
+    exchange.params ??= readParams(exchange);
+    return exchange.params;
+  }
+
+  get query(): Record<string, string> {
+    const exchange = this.#exchange;
+    exchange.query ??= readQuery(exchange.url);
+    return exchange.query;
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the body's type is the client's until the user states it
+  get body(): any {
+    return this.#exchange.body;
+  }
+
+  get headers(): IncomingHttpHeaders {
+    const exchange = this.#exchange;
+    exchange.headers ??= joinHeaders(exchange.rawHeaders);
+    return exchange.headers;
+  }
+
+  get method(): string {
+    return this.#exchange.method;
+  }
+
+  get url(): string {
+    return this.#exchange.url;
+  }
+
+  get raw(): IncomingMessage {
+    const exchange = this.#exchange;
+    exchange.raw ??= toIncomingMessage(exchange);
+    return exchange.raw;
+  }
+
+  get signal(): AbortSignal {
+    const exchange = this.#exchange;
+    if (exchange.controller === undefined) {
+      exchange.controller = new AbortController();
+      if (exchange.cancelled) exchange.controller.abort();
+    }
+    return exchange.controller.signal;
+  }
+
+  get ip(): string {
+    return this.#exchange.ip;
+  }
+
+  get rawBody(): Buffer {
+    return this.#exchange.content;
+  }
+}
+
+function readParams(exchange: Exchange): Record<string, string> {
+  const params: Record<string, string> = Object.create(null);
+  exchange.route.parameterNames.forEach((name, index) => {
+    params[name] = exchange.parameter(index);
+  });
+  return params;
+}
+
+function readQuery(url: string): Record<string, string> {
+  const start = url.indexOf('?');
+  // No limit on the number of keys: the length of the URL is limited.
+  const parsed = start < 0 ? {} : parseQuery(url.slice(start + 1), '&', '=', { maxKeys: 0 });
+  const query: Record<string, string> = Object.create(null);
+  for (const [key, value] of Object.entries(parsed)) {
+    query[key] = (Array.isArray(value) ? value.at(-1) : value) ?? '';
+  }
+  return query;
+}

@@ -1,0 +1,163 @@
+import type { Readable } from 'node:stream';
+import type { Content, Outbox } from './bridge/outbox.js';
+import { MEDIA_JSON, MEDIA_NONE, MEDIA_TEXT } from './bridge/protocol.js';
+import { WapixError } from './errors.js';
+import type { Exchange } from './exchange.js';
+import { type HeaderText, writeHeaders } from './headers.js';
+import { type HttpResult, isResult } from './result.js';
+import { discard, ResponseStream } from './stream.js';
+
+/** Told of what went wrong with a request, once. */
+export type Report = (exchange: Exchange, error: unknown) => void;
+
+/**
+ * Sends a handler's result.
+ *
+ * @returns whether the exchange is over; where it is not, Rust tells of its end
+ * @throws where the result cannot be sent; nothing has been sent then
+ */
+export function respond(
+  exchange: Exchange,
+  result: unknown,
+  outbox: Outbox,
+  report: Report,
+): boolean {
+  if (!isResult(result)) throw invalidResult(result);
+  if (result.form === 'stream') return respondStream(exchange, result, outbox, report);
+  if (exchange.cancelled) return true;
+
+  const headers = writeHeaders(result.headers);
+  const media = mediaOf(result, headers);
+  const content = hasNoContent(result.status) ? undefined : contentOf(result);
+  let { lines } = headers;
+  if (headers.contentLength !== undefined) {
+    const length = content === undefined ? 0 : Buffer.byteLength(content);
+    const isOfGet = exchange.method === 'HEAD' || result.status === 304;
+    if (headers.contentLength !== length && !(isOfGet && length === 0)) {
+      throw new WapixError(
+        'WAPIX_CONTENT_LENGTH_MISMATCH',
+        `Content-Length is ${headers.contentLength}, but the content has ${length} bytes`,
+      );
+    }
+  }
+  if (exchange.controller === undefined || content === undefined) {
+    outbox.respond(exchange, result.status, media, lines, content);
+    return true;
+  }
+  // Somebody watches `req.signal`: only a streamed response is followed to its end.
+  if (headers.contentLength === undefined) {
+    lines += `content-length\n${Buffer.byteLength(content)}\n`;
+  }
+  outbox.stream(exchange, result.status, media, lines);
+  outbox.chunk(exchange, content);
+  outbox.end(exchange);
+  return false;
+}
+
+/** Sends an answer of wapix itself, for an error. */
+export function respondError(exchange: Exchange, error: unknown, outbox: Outbox): void {
+  const status = error instanceof WapixError ? error.status : 500;
+  const content =
+    status < 500 && error instanceof WapixError
+      ? { error: 'Bad Request', code: error.code, message: error.message }
+      : { error: 'Internal Server Error' };
+  outbox.respond(exchange, status, MEDIA_JSON, '', JSON.stringify(content));
+}
+
+function respondStream(
+  exchange: Exchange,
+  result: HttpResult,
+  outbox: Outbox,
+  report: Report,
+): boolean {
+  if (!isReadable(result.body)) {
+    throw new WapixError(
+      'WAPIX_INVALID_RESULT',
+      'stream() takes a Node Readable; wrap another source with Readable.from() or Readable.fromWeb()',
+    );
+  }
+  const readable = result.body;
+  if (exchange.cancelled) {
+    discard(readable);
+    return true;
+  }
+  let headers: HeaderText;
+  let lines: string;
+  try {
+    const type = headerGiven(result.headers, 'content-type')
+      ? undefined
+      : { 'content-type': result.contentType };
+    headers = writeHeaders({ ...type, ...result.headers });
+    lines = headers.lines;
+  } catch (error) {
+    discard(readable);
+    throw error;
+  }
+  if (exchange.method === 'HEAD' || hasNoContent(result.status)) {
+    discard(readable);
+    outbox.respond(exchange, result.status, MEDIA_NONE, lines, undefined);
+    return true;
+  }
+  outbox.stream(exchange, result.status, MEDIA_NONE, lines);
+  exchange.stream = new ResponseStream(
+    exchange,
+    readable,
+    outbox,
+    headers.contentLength,
+    (error) => {
+      report(exchange, error);
+    },
+  );
+  exchange.stream.start();
+  return false;
+}
+
+function isReadable(value: unknown): value is Readable {
+  const candidate = value as Partial<Readable> | null | undefined;
+  return (
+    typeof candidate?.on === 'function' &&
+    typeof candidate.resume === 'function' &&
+    typeof candidate.destroy === 'function'
+  );
+}
+
+function headerGiven(headers: HttpResult['headers'], name: string): boolean {
+  return Object.keys(headers ?? {}).some(
+    (key) => key.toLowerCase() === name && headers?.[key] !== undefined,
+  );
+}
+
+function mediaOf(result: HttpResult, headers: HeaderText): number {
+  if (headers.hasContentType || hasNoContent(result.status)) return MEDIA_NONE;
+  if (result.form === 'json') return MEDIA_JSON;
+  return result.form === 'text' ? MEDIA_TEXT : MEDIA_NONE;
+}
+
+/** Statuses whose responses have no content (RFC 9110, 15.3.5, 15.3.6 and 15.4.5). */
+function hasNoContent(status: number): boolean {
+  return status === 204 || status === 205 || status === 304;
+}
+
+function contentOf(result: HttpResult): Content {
+  if (result.form === 'none') return undefined;
+  if (result.form === 'text') return String(result.body);
+  let content: string | undefined;
+  try {
+    content = JSON.stringify(result.body);
+  } catch (cause) {
+    const what = (cause as Error).message;
+    throw new WapixError('WAPIX_INVALID_DATA', `the data has no JSON form: ${what}`, { cause });
+  }
+  if (content === undefined) {
+    throw new WapixError('WAPIX_INVALID_DATA', `${typeof result.body} has no JSON form`);
+  }
+  return content;
+}
+
+function invalidResult(value: unknown): WapixError {
+  const what = value === undefined ? 'nothing' : `a value of type ${typeof value}`;
+  return new WapixError(
+    'WAPIX_INVALID_RESULT',
+    `the handler returned ${what}; return json(…), text(…), stream(…) or another of wapix's results`,
+  );
+}

@@ -1,0 +1,195 @@
+import { EventEmitter } from 'node:events';
+import { type AddressInfo, isIP } from 'node:net';
+import { constants } from 'node:os';
+import type { Server as Contract, Routes, ServerOptions } from '../index.js';
+import type { BindingListening } from '../binding/index.js';
+import { type BindingServer, createServer as createNative } from './bridge/native.js';
+import { Dispatcher } from './dispatch.js';
+import { fromNative, WapixError } from './errors.js';
+import type { Route } from './exchange.js';
+import { type ListenArguments, listenError, readListenArguments, resolveHost } from './listen.js';
+
+/** How long `close` lets requests in flight finish, in milliseconds. */
+const CLOSE_DEADLINE = 10_000;
+
+/** What binding `::` fails with where the system has no IPv6. */
+const NO_IPV6 = new Set([
+  constants.errno.EAFNOSUPPORT,
+  constants.errno.EADDRNOTAVAIL,
+  constants.errno.EINVAL,
+]);
+
+const METHODS = new Set(['get', 'post', 'put', 'patch', 'delete', 'head', 'options']);
+
+export function createServer(routes: Routes, options: ServerOptions = {}): Contract {
+  return new Server(readRoutes(routes), options);
+}
+
+class Server extends EventEmitter implements Contract {
+  readonly #native: BindingServer;
+  readonly #dispatcher: Dispatcher;
+  #address: AddressInfo | string | null = null;
+  #state: 'idle' | 'resolving' | 'listening' | 'closing' = 'idle';
+  #referenced = true;
+
+  constructor(routes: readonly Route[], options: ServerOptions) {
+    super();
+    const { bodyLimit } = options;
+    if (bodyLimit !== undefined && !(bodyLimit >= 0)) {
+      const message = `bodyLimit is a number of bytes, not ${String(bodyLimit)}`;
+      throw new WapixError('WAPIX_INVALID_OPTION', message);
+    }
+    const table = routes.map(({ method, pattern }) => ({ method, pattern }));
+    try {
+      this.#native = createNative(table, {
+        ...(bodyLimit === undefined ? {} : { bodyLimit }),
+        ...readTls(options.https),
+      });
+    } catch (error) {
+      throw fromNative(error);
+    }
+    this.#dispatcher = new Dispatcher(this.#native, routes, () => this.#onClosed());
+  }
+
+  get listening(): boolean {
+    return this.#state === 'listening';
+  }
+
+  listen(...args: unknown[]): this {
+    const where = readListenArguments(args);
+    if (this.#state !== 'idle') {
+      const error = new Error('Listen method has been called more than once without closing.');
+      throw Object.assign(error, { code: 'ERR_SERVER_ALREADY_LISTEN' });
+    }
+    if (where.callback) this.once('listening', where.callback);
+    if (where.path !== undefined || where.host === undefined || isIP(where.host)) {
+      this.#bind(where, where.host);
+      return this;
+    }
+    this.#state = 'resolving';
+    resolveHost(where.host, (error, ip) => {
+      if (this.#state !== 'resolving') return;
+      this.#state = 'idle';
+      if (error) this.emit('error', error);
+      else this.#bind(where, ip);
+    });
+    return this;
+  }
+
+  close(callback?: (error?: Error) => void): this {
+    if (this.#state === 'resolving') {
+      this.#state = 'idle';
+      process.nextTick(() => this.emit('close'));
+      if (callback) this.once('close', () => callback());
+      return this;
+    }
+    if (this.#state !== 'listening') {
+      const error = Object.assign(new Error('Server is not running.'), {
+        code: 'ERR_SERVER_NOT_RUNNING',
+      });
+      if (callback) process.nextTick(callback, error);
+      return this;
+    }
+    if (callback) this.once('close', () => callback());
+    this.#state = 'closing';
+    this.#address = null;
+    this.#native.close(CLOSE_DEADLINE);
+    return this;
+  }
+
+  address(): AddressInfo | string | null {
+    return this.#address;
+  }
+
+  ref(): this {
+    this.#referenced = true;
+    this.#native.setRef(true);
+    return this;
+  }
+
+  unref(): this {
+    this.#referenced = false;
+    this.#native.setRef(false);
+    return this;
+  }
+
+  #bind(where: ListenArguments, ip: string | undefined): void {
+    const { path, backlog } = where;
+    const listen = (ip: string) =>
+      this.#native.listen(
+        {
+          ...(path === undefined ? { port: where.port ?? 0 } : { path }),
+          ip,
+          ...(backlog === undefined ? {} : { backlog }),
+        },
+        this.#dispatcher.onWork,
+      );
+    let bound = listen(ip ?? '::');
+    // As Node does: every IPv4 address where the system has no IPv6.
+    if (bound.errno !== undefined && ip === undefined && NO_IPV6.has(bound.errno)) {
+      bound = listen('0.0.0.0');
+    }
+    if (bound.errno !== undefined) {
+      const error = listenError(bound.errno, where);
+      process.nextTick(() => this.emit('error', error));
+      return;
+    }
+    this.#state = 'listening';
+    this.#native.setRef(this.#referenced);
+    this.#address = toAddress(bound);
+    process.nextTick(() => {
+      // Closed in the meantime: nobody is told that it listens.
+      if (this.#state === 'listening') this.emit('listening');
+    });
+  }
+
+  #onClosed(): void {
+    this.#native.release();
+    this.#state = 'idle';
+    this.#address = null;
+    // Called from the addon, through which no listener may throw.
+    process.nextTick(() => this.emit('close'));
+  }
+}
+
+function readRoutes(routes: Routes): Route[] {
+  const table: Route[] = [];
+  for (const [pattern, handlers] of Object.entries(routes)) {
+    for (const [method, handler] of Object.entries(handlers)) {
+      if (handler === undefined) continue;
+      const which = `${method.toUpperCase()} ${pattern}`;
+      if (!METHODS.has(method)) {
+        const known = [...METHODS].join(', ');
+        const message = `${pattern}: ${JSON.stringify(method)} is not one of the methods ${known}`;
+        throw new WapixError('WAPIX_INVALID_ROUTE', message);
+      }
+      if (typeof handler !== 'function') {
+        const message = `${which}: the handler is no function but of type ${typeof handler}`;
+        throw new WapixError('WAPIX_INVALID_ROUTE', message);
+      }
+      const parameterNames = pattern
+        .split('/')
+        .filter((segment) => segment.startsWith(':') || segment.startsWith('*'))
+        .map((segment) => segment.slice(1));
+      table.push({ method: method.toUpperCase(), pattern, handler, parameterNames });
+    }
+  }
+  return table;
+}
+
+function readTls(https: ServerOptions['https']): { key?: Buffer; cert?: Buffer } {
+  if (https === undefined) return {};
+  const { key, cert } = https;
+  if (!key || !cert) {
+    const missing = key ? 'cert' : 'key';
+    const message = `https: \`${missing}\` is missing; HTTPS needs \`key\` and \`cert\` (PEM)`;
+    throw new WapixError('WAPIX_INVALID_TLS', message);
+  }
+  return { key: Buffer.from(key), cert: Buffer.from(cert) };
+}
+
+function toAddress(bound: BindingListening): AddressInfo | string {
+  if (bound.path !== undefined) return bound.path;
+  const address = bound.ip ?? '';
+  return { address, family: isIP(address) === 6 ? 'IPv6' : 'IPv4', port: bound.port ?? 0 };
+}

@@ -1,0 +1,168 @@
+import type { Readable } from 'node:stream';
+import { isUint8Array } from 'node:util/types';
+import type { Key, Outbox } from './bridge/outbox.js';
+import { WapixError } from './errors.js';
+
+/** How many bytes may be on their way to the client; `STREAM_WINDOW` in `src/config.rs`. */
+const WINDOW = 256 * 1024;
+
+/**
+ * Forwards a Readable to a streamed response: reads only as the client takes data, destroys the
+ * source when the client leaves, and never lets an incomplete response look complete.
+ */
+export class ResponseStream {
+  readonly #key: Key;
+  readonly #readable: Readable;
+  readonly #outbox: Outbox;
+  readonly #declared: number | undefined;
+  readonly #report: (error: unknown) => void;
+  #room = WINDOW;
+  #sent = 0;
+  /** The response has ended, one way or the other: what the source does now changes nothing. */
+  #over = false;
+
+  /**
+   * @param declared - the response's Content-Length
+   * @param report - told once why the response is incomplete; not of a client that left
+   */
+  constructor(
+    key: Key,
+    readable: Readable,
+    outbox: Outbox,
+    declared: number | undefined,
+    report: (error: unknown) => void,
+  ) {
+    this.#key = key;
+    this.#readable = readable;
+    this.#outbox = outbox;
+    this.#declared = declared;
+    this.#report = report;
+  }
+
+  /** Starts to forward. The head of the response has been sent to the outbox. */
+  start(): void {
+    const readable = this.#readable;
+    if (readable.readableEnded) {
+      this.#end();
+      return;
+    }
+    if (readable.destroyed) {
+      this.#fail(readable.errored ?? prematureClose());
+      return;
+    }
+    readable.on('data', this.#onData);
+    readable.once('end', this.#onEnd);
+    readable.once('close', this.#onClose);
+    // Stays: a late error of the source must not end the process.
+    readable.on('error', this.#onError);
+    readable.resume();
+  }
+
+  /** The client took `bytes` more. */
+  consumed(bytes: number): void {
+    const wasFull = this.#room <= 0;
+    this.#room += bytes;
+    if (wasFull && this.#room > 0 && !this.#over) this.#readable.resume();
+  }
+
+  /** The client took everything that was declared. */
+  completed(): void {
+    if (!this.#over) {
+      // The source has more to say (its end, at least); nobody listens.
+      this.#readable.off('close', this.#onClose);
+    }
+  }
+
+  /** The client left. */
+  cancel(): void {
+    if (!this.#over) this.#stop();
+    discard(this.#readable);
+  }
+
+  readonly #onData = (chunk: unknown): void => {
+    if (typeof chunk !== 'string' && !isUint8Array(chunk)) {
+      this.#fail(
+        new WapixError(
+          'WAPIX_INVALID_CHUNK',
+          `the stream produced ${describe(chunk)}; a chunk is a string, a Buffer or a Uint8Array`,
+        ),
+      );
+      return;
+    }
+    if (chunk.length === 0) return;
+    if (this.#declared !== undefined) {
+      const total = this.#sent + Buffer.byteLength(chunk);
+      if (total > this.#declared) {
+        this.#fail(lengthMismatch(this.#declared, `at least ${total}`));
+        return;
+      }
+      this.#sent = total;
+    }
+    this.#room -= this.#outbox.chunk(this.#key, chunk);
+    if (this.#room <= 0) this.#readable.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    if (this.#declared !== undefined && this.#sent < this.#declared) {
+      this.#fail(lengthMismatch(this.#declared, String(this.#sent)));
+    } else {
+      this.#end();
+    }
+  };
+
+  readonly #onClose = (): void => {
+    this.#fail(this.#readable.errored ?? prematureClose());
+  };
+
+  readonly #onError = (error: unknown): void => {
+    this.#fail(error);
+  };
+
+  #end(): void {
+    this.#stop();
+    this.#outbox.end(this.#key);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#over) return;
+    this.#stop();
+    this.#outbox.fail(this.#key);
+    this.#report(error);
+    discard(this.#readable);
+  }
+
+  #stop(): void {
+    this.#over = true;
+    this.#readable.off('data', this.#onData);
+    this.#readable.off('end', this.#onEnd);
+    this.#readable.off('close', this.#onClose);
+  }
+}
+
+/** Destroys a stream nobody will read; what it says to that is no concern of anyone's. */
+export function discard(readable: Readable): void {
+  if (readable.destroyed) return;
+  readable.on('error', ignore);
+  readable.destroy();
+}
+
+function ignore(): void {}
+
+function prematureClose(): WapixError {
+  return new WapixError(
+    'WAPIX_STREAM_PREMATURE_CLOSE',
+    'the stream was destroyed before its end; end it with push(null), or destroy it with an error',
+  );
+}
+
+function lengthMismatch(declared: number, actual: string): WapixError {
+  return new WapixError(
+    'WAPIX_CONTENT_LENGTH_MISMATCH',
+    `Content-Length is ${declared}, but the stream has ${actual} bytes`,
+  );
+}
+
+function describe(chunk: unknown): string {
+  if (chunk === null) return 'null';
+  return typeof chunk === 'object' ? `an object (${chunk.constructor?.name})` : `a ${typeof chunk}`;
+}
