@@ -1,0 +1,25 @@
+/** What `wapix --help` prints. */
+export const HELP = `Usage: wapix <command> [options]
+
+Commands
+  start                 serve the routes in ./lib/routes
+  dev                   serve the routes in ./src/routes, and restart when a file changes
+
+Options
+  -p, --port <number>   port to listen on; 0 lets the system choose (default: $PORT, else 3000)
+      --host <host>     address to listen on (default: every address)
+      --routes <dir>    routes directory
+      --watch           as dev does
+      --key <file>      private key (PEM): with --cert, serve HTTPS
+      --cert <file>     certificate chain (PEM)
+  -h, --help            print this
+  -v, --version         print the version
+
+Options of dev
+  -i, --include <glob>  restart only when files that match change (repeatable)
+  -e, --exclude <glob>  do not restart when files that match change (repeatable)
+
+dev restarts for every file of the project but those in node_modules and .git, build output at the
+project's root (dist, build, out, coverage), names that begin with a dot, logs and SQLite databases.
+All of these but node_modules and .git can be named with --include.
+`;

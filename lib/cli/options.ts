@@ -1,0 +1,157 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { WapixError } from '../errors.js';
+
+/** What to serve and where; plain data, as it is handed to the process that serves. */
+export interface ServeOptions {
+  readonly port: number;
+  readonly host?: string;
+  /** The routes directory, an absolute path. */
+  readonly routes: string;
+  readonly key?: string;
+  readonly cert?: string;
+}
+
+/** Globs of the files whose changes restart the server. */
+export interface WatchOptions {
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+}
+
+/** A command line, understood. */
+export type Command =
+  | { readonly name: 'help' }
+  | { readonly name: 'version' }
+  | {
+      readonly name: 'start';
+      readonly serve: ServeOptions;
+      readonly watch?: WatchOptions;
+      /** Something the user did not ask for in so many words. */
+      readonly notice?: string;
+    };
+
+const START_OPTIONS = {
+  port: { type: 'string', short: 'p' },
+  host: { type: 'string' },
+  routes: { type: 'string' },
+  watch: { type: 'boolean' },
+  key: { type: 'string' },
+  cert: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const;
+
+const DEV_OPTIONS = {
+  ...START_OPTIONS,
+  include: { type: 'string', short: 'i', multiple: true },
+  exclude: { type: 'string', short: 'e', multiple: true },
+} as const;
+
+/**
+ * Reads a command line.
+ *
+ * @param args - what follows `wapix`
+ * @throws `WAPIX_INVALID_OPTION` for one that cannot be followed, `WAPIX_ROUTES_NOT_FOUND` where no
+ *   routes directory is named and the default ones do not exist
+ */
+export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Command {
+  const [command, ...rest] = args;
+  if (command !== 'start' && command !== 'dev') return readBare(args);
+
+  const values = parse(command, rest);
+  if (values.help) return { name: 'help' };
+  if (values.version) return { name: 'version' };
+  if (!values.key !== !values.cert) {
+    const [given, missing] = values.key ? ['--key', '--cert'] : ['--cert', '--key'];
+    throw invalid(
+      `${given} without ${missing}: HTTPS needs both, and plain HTTP was not asked for.`,
+    );
+  }
+  const watch = command === 'dev' || values.watch === true;
+  const { directory, notice } = findRoutes(values.routes, watch);
+  return {
+    name: 'start',
+    serve: {
+      port: readPort(values.port, env.PORT),
+      routes: directory,
+      ...(values.host !== undefined && { host: values.host }),
+      ...(values.key !== undefined && { key: values.key }),
+      ...(values.cert !== undefined && { cert: values.cert }),
+    },
+    ...(watch && { watch: { include: values.include ?? [], exclude: values.exclude ?? [] } }),
+    ...(notice !== undefined && { notice }),
+  };
+}
+
+function readBare(args: readonly string[]): Command {
+  const [first] = args;
+  if (first === '--help' || first === '-h') return { name: 'help' };
+  if (first === '--version' || first === '-v') return { name: 'version' };
+  throw invalid(
+    first === undefined || first.startsWith('-')
+      ? 'No command: wapix start, or wapix dev.'
+      : `Unknown command "${first}": wapix start, or wapix dev.`,
+  );
+}
+
+interface Values {
+  port?: string;
+  host?: string;
+  routes?: string;
+  watch?: boolean;
+  key?: string;
+  cert?: string;
+  help?: boolean;
+  version?: boolean;
+  include?: string[];
+  exclude?: string[];
+}
+
+function parse(command: 'start' | 'dev', args: string[]): Values {
+  try {
+    const options = command === 'dev' ? DEV_OPTIONS : START_OPTIONS;
+    return parseArgs({ args, options }).values;
+  } catch (error) {
+    throw invalid((error as Error).message);
+  }
+}
+
+function readPort(option: string | undefined, variable: string | undefined): number {
+  const [text, from] = option === undefined ? [variable || '3000', 'PORT'] : [option, '--port'];
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65535) {
+    throw invalid(`${from} is "${text}": a port is a whole number from 0 to 65535.`);
+  }
+  return port;
+}
+
+function findRoutes(
+  option: string | undefined,
+  watch: boolean,
+): { directory: string; notice?: string } {
+  if (option !== undefined) {
+    if (existsSync(option)) return { directory: resolve(option) };
+    throw notFound(`There is no ${option}`);
+  }
+  const [source, compiled] = [resolve('src/routes'), resolve('lib/routes')];
+  if (!watch && existsSync(compiled)) return { directory: compiled };
+  if (existsSync(source)) {
+    return watch
+      ? { directory: source }
+      : { directory: source, notice: 'There is no ./lib/routes: serving ./src/routes.' };
+  }
+  throw notFound(`There is no ${watch ? './src/routes' : './lib/routes or ./src/routes'}`);
+}
+
+function notFound(what: string): WapixError {
+  return new WapixError(
+    'WAPIX_ROUTES_NOT_FOUND',
+    `${what} in ${process.cwd()}.\n` +
+      'Create it, with a file such as get.ts in it, or name the directory: --routes DIR.',
+  );
+}
+
+function invalid(message: string): WapixError {
+  return new WapixError('WAPIX_INVALID_OPTION', `${message}\nSee wapix --help.`);
+}

@@ -1,0 +1,62 @@
+import { join } from 'node:path';
+import { WapixError } from '../errors.js';
+
+/**
+ * Prints `error` on stderr as one block: its code, what happened, where, and what to do.
+ *
+ * @returns the exit code that goes with it
+ */
+export function report(error: unknown): number {
+  const [first, ...rest] = describe(error);
+  process.stderr.write(`error ${first}\n`);
+  for (const line of rest) process.stderr.write(line === '' ? '\n' : `  ${line}\n`);
+  return error instanceof WapixError && error.code === 'WAPIX_INVALID_OPTION' ? 2 : 1;
+}
+
+function describe(error: unknown): string[] {
+  if (error instanceof WapixError) {
+    const causes = error.cause instanceof AggregateError ? error.cause.errors : [error.cause];
+    const details = causes.filter((cause) => cause !== undefined);
+    return [error.code, ...error.message.split('\n'), ...details.flatMap(stackOf)];
+  }
+  if (error instanceof Error && 'syscall' in error && 'code' in error) {
+    return [String(error.code), ...explain(error as SystemError)];
+  }
+  return stackOf(error);
+}
+
+type SystemError = NodeJS.ErrnoException & { port?: number; address?: string };
+
+/** The operating system's refusal to listen, in the words of the command line. */
+function explain(error: SystemError): string[] {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return [
+        `Port ${error.port} is in use by another process.`,
+        'Choose another with --port N or PORT=N; --port 0 takes any that is free.',
+      ];
+    case 'EACCES':
+      return [
+        `This user may not listen on port ${error.port}.`,
+        'Choose one above 1023 with --port N or PORT=N.',
+      ];
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return [
+        `${error.address ?? 'The host'} is no address of this machine.`,
+        'Choose another with --host H, or leave it out to listen on every address.',
+      ];
+    default:
+      return [error.message];
+  }
+}
+
+/** An error of the user's own code: without the frames of Node, the loader and wapix. */
+function stackOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return [String(error)];
+  const stack = error.stack?.includes(error.message) ? error.stack : `${error}\n${error.stack}`;
+  const notTheirs = ['node:internal', join('node_modules', 'jiti'), join(__dirname, '..')];
+  return stack
+    .split('\n')
+    .filter((line) => !/^\s+at /.test(line) || !notTheirs.some((path) => line.includes(path)));
+}

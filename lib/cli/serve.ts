@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import type { Server } from '../../index.js';
+import { WapixError } from '../errors.js';
+import { loadRoutes } from '../routes/load.js';
+import type { RouteFile } from '../routes/scan.js';
+import { createServer } from '../server.js';
+import type { ServeOptions } from './options.js';
+
+/** Does all that can fail without a port: reads the key, loads the routes, makes the server. */
+export async function prepare(
+  options: ServeOptions,
+): Promise<{ server: Server; files: readonly RouteFile[] }> {
+  const { key, cert } = options;
+  const https = key && cert ? { key: readPem('--key', key), cert: readPem('--cert', cert) } : null;
+  const { routes, files } = await loadRoutes(options.routes);
+  return { server: createServer(routes, https ? { https } : {}), files };
+}
+
+/** Where a server listens. */
+export interface Listening {
+  readonly port: number;
+  readonly url: string;
+}
+
+/** Listens on `options.port` and `options.host`. */
+export function listen(server: Server, options: ServeOptions): Promise<Listening> {
+  const { port, host } = options;
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(host === undefined ? { port } : { port, host }, () => {
+      server.off('error', reject);
+      const { port } = server.address() as AddressInfo;
+      resolve({ port, url: urlOf(options, port) });
+    });
+  });
+}
+
+function urlOf({ host, key }: ServeOptions, port: number): string {
+  const everywhere = host === undefined || host === '' || host === '0.0.0.0' || host === '::';
+  const name = everywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host;
+  return `${key ? 'https' : 'http'}://${name}:${port}`;
+}
+
+function readPem(option: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new WapixError('WAPIX_INVALID_OPTION', `${option} cannot be read: ${reason}`);
+  }
+}

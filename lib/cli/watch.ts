@@ -1,0 +1,35 @@
+import { once } from 'node:events';
+import { constants } from 'node:os';
+import { createFilter } from './filter.js';
+import type { ServeOptions, WatchOptions } from './options.js';
+import { report } from './report.js';
+import { Supervisor } from './supervisor.js';
+
+/** An editor that saves several files, or one in several steps, causes one restart. */
+const DEBOUNCE_MS = 50;
+
+/** `wapix dev`: serves from a process of its own, a fresh one after each change. */
+export async function watch(serve: ServeOptions, options: WatchOptions): Promise<void> {
+  // An ES module only.
+  const chokidar = await import('chokidar');
+  const filter = createFilter(process.cwd(), serve.routes, options);
+  const watcher = chokidar.watch([process.cwd(), serve.routes], {
+    ignored: (path) => filter.ignores(path),
+    ignoreInitial: true,
+  });
+  watcher.on('error', (error) => process.exit(report(error)));
+  // Before the first start, so that whatever is changed once the URL is printed is noticed.
+  await once(watcher, 'ready');
+
+  const supervisor = new Supervisor(serve);
+  let timer: NodeJS.Timeout | undefined;
+  watcher.on('all', (event, path) => {
+    if (event === 'addDir' || event === 'unlinkDir' || !filter.restarts(path)) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => supervisor.restart(), DEBOUNCE_MS);
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => supervisor.stop(128 + constants.signals[signal]));
+  }
+  supervisor.restart();
+}

@@ -1,0 +1,121 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { RequestHandler, Routes } from '../../index.js';
+import { WapixError } from '../errors.js';
+import { type RouteFile, scanRoutes } from './scan.js';
+import { show } from './show.js';
+import { createTypeScriptImporter, type Importer } from './typescript.js';
+
+/** What a routes directory holds. */
+export interface LoadedRoutes {
+  /** As `createServer` takes them. */
+  readonly routes: Routes;
+  readonly files: readonly RouteFile[];
+}
+
+type Imported = { route: RouteFile; module: unknown } | { route: RouteFile; error: unknown };
+
+/**
+ * Finds the route files under `directory` and imports their handlers.
+ *
+ * JavaScript alone is imported by Node itself. One TypeScript route, or an import that Node cannot
+ * resolve for want of a file extension, and every route goes through the TypeScript loader: all of
+ * them must share one instance of what they import.
+ *
+ * @throws what {@link scanRoutes} throws; `WAPIX_ROUTE_LOAD` for files that cannot be imported, the
+ *   reason its `cause` (an `AggregateError` of several); `WAPIX_INVALID_ROUTE` for files with no
+ *   function as default export.
+ */
+export async function loadRoutes(directory: string): Promise<LoadedRoutes> {
+  const root = resolve(directory);
+  const files = scanRoutes(root);
+  const native = !files.some(({ file }) => /ts$/.test(file));
+  let imported = native ? await importAll(files, importNative) : undefined;
+  if (!imported || imported.some((one) => 'error' in one && isForLoader(one.error))) {
+    imported = await importAll(files, await createTypeScriptImporter(root));
+  }
+  return { routes: toRoutes(imported), files };
+}
+
+/** One after the other: modules loading at once could see each other's imports half evaluated. */
+async function importAll(files: readonly RouteFile[], importer: Importer): Promise<Imported[]> {
+  const imported: Imported[] = [];
+  for (const route of files) {
+    try {
+      imported.push({ route, module: await orNever(importer(route.file)) });
+    } catch (error) {
+      imported.push({ route, error });
+    }
+  }
+  return imported;
+}
+
+/** Fails where nothing is left to run that could settle `promise`: the process would just end. */
+async function orNever<T>(promise: Promise<T>): Promise<T> {
+  let fail = (): void => {};
+  const never = new Promise<never>((_, reject) => {
+    fail = () => reject(new Error('A top-level await in it, or in an import, is never settled.'));
+  });
+  process.once('beforeExit', fail);
+  return Promise.race([promise, never]).finally(() => process.off('beforeExit', fail));
+}
+
+function importNative(file: string): Promise<unknown> {
+  return import(pathToFileURL(file).href);
+}
+
+/** Whether Node failed on an import that the TypeScript loader can do. */
+function isForLoader(error: unknown): boolean {
+  const { code, url } = error as { code?: string; url?: string };
+  if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return true;
+  if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'ERR_UNSUPPORTED_DIR_IMPORT') return false;
+  if (!url?.startsWith('file:')) return false;
+  const path = fileURLToPath(url);
+  return ['', '/index'].some((suffix) =>
+    ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'].some((extension) =>
+      existsSync(path + suffix + extension),
+    ),
+  );
+}
+
+function toRoutes(imported: readonly Imported[]): Routes {
+  const failures = imported.filter((one) => 'error' in one);
+  if (failures.length > 0) throw toLoadError(failures);
+
+  const routes: Routes = {};
+  const problems: string[] = [];
+  for (const one of imported) {
+    const handler = 'module' in one && toHandler(one.module);
+    const { path, method, file } = one.route;
+    if (handler) routes[path] = { ...routes[path], [method]: handler };
+    else problems.push(`${show(file)}: the default export is no function.`);
+  }
+  if (problems.length > 0) {
+    problems.push('A route file exports its handler: export default (req) => …');
+    throw new WapixError('WAPIX_INVALID_ROUTE', problems.join('\n'));
+  }
+  return routes;
+}
+
+/** The default export, however deep compilers and CommonJS have wrapped it. */
+function toHandler(module: unknown): RequestHandler | undefined {
+  let value = module;
+  for (let depth = 0; depth < 4; depth++) {
+    if (typeof value === 'function') return value as RequestHandler;
+    value = (value as { default?: unknown } | null | undefined)?.default;
+  }
+  return undefined;
+}
+
+function toLoadError(failures: readonly { route: RouteFile; error: unknown }[]): WapixError {
+  const files = failures.map(({ route }) => `${show(route.file)} could not be loaded.`);
+  const errors = distinct(failures.map(({ error }) => error));
+  const cause = errors.length === 1 ? errors[0] : new AggregateError(errors);
+  return new WapixError('WAPIX_ROUTE_LOAD', files.join('\n'), { cause });
+}
+
+/** Routes that import the same broken file fail with as many errors that say the same. */
+function distinct(errors: readonly unknown[]): unknown[] {
+  return [...new Map(errors.map((error) => [String(error), error])).values()];
+}
