@@ -1,3 +1,5 @@
+//! Sets what linking a Node addon takes on each platform.
+
 fn main() {
     napi_build::setup();
 }

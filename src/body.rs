@@ -147,8 +147,14 @@ impl State {
 }
 
 pub(crate) fn stream_body(observation: Option<Observation>) -> (BodySender, StreamBody) {
-    let shared = Arc::new(Shared { state: Mutex::default() });
-    let body = StreamBody { shared: Arc::clone(&shared), observation, promised: None };
+    let shared = Arc::new(Shared {
+        state: Mutex::default(),
+    });
+    let body = StreamBody {
+        shared: Arc::clone(&shared),
+        observation,
+        promised: None,
+    };
     (BodySender { shared }, body)
 }
 
@@ -156,7 +162,8 @@ impl BodySender {
     /// Sends one chunk, copied; an empty one is nothing (it would be the last chunk on the wire).
     pub fn send_slice(&self, chunk: &[u8]) {
         if chunk.len() < GATHER_BELOW {
-            self.shared.change(|state| state.tail.extend_from_slice(chunk));
+            self.shared
+                .change(|state| state.tail.extend_from_slice(chunk));
         } else {
             self.send(Bytes::copy_from_slice(chunk));
         }
@@ -245,7 +252,14 @@ impl StreamBody {
             };
             state.unreported += chunk.len();
             let due = state.unreported >= REPORT_STEP;
-            (chunk, if due { std::mem::take(&mut state.unreported) } else { 0 })
+            (
+                chunk,
+                if due {
+                    std::mem::take(&mut state.unreported)
+                } else {
+                    0
+                },
+            )
         };
         if let (true, Some(Observation { observer, token })) = (report > 0, &self.observation) {
             observer.consumed(*token, report);
@@ -266,7 +280,10 @@ impl Drop for StreamBody {
         let complete = {
             let mut state = self.shared.lock();
             let complete = state.is_drained() || (state.is_empty() && self.promised == Some(0));
-            *state = State { closed: true, ..State::default() };
+            *state = State {
+                closed: true,
+                ..State::default()
+            };
             complete
         };
         if let Some(Observation { observer, token }) = &self.observation {

@@ -14,7 +14,9 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { body_limit: DEFAULT_BODY_LIMIT }
+        Self {
+            body_limit: DEFAULT_BODY_LIMIT,
+        }
     }
 }
 

@@ -29,7 +29,11 @@ impl Response {
         let mut headers = HeaderMap::new();
         let plain = HeaderValue::from_static("text/plain; charset=utf-8");
         headers.insert(header::CONTENT_TYPE, plain);
-        Self { status: StatusCode::OK, headers, body: text.into() }
+        Self {
+            status: StatusCode::OK,
+            headers,
+            body: text.into(),
+        }
     }
 }
 
@@ -118,8 +122,15 @@ impl Shared {
 }
 
 pub(crate) fn exchange() -> (Exchange, Reply) {
-    let shared = Arc::new(Shared { state: Mutex::default() });
-    (Exchange { shared: Arc::clone(&shared) }, Reply { shared })
+    let shared = Arc::new(Shared {
+        state: Mutex::default(),
+    });
+    (
+        Exchange {
+            shared: Arc::clone(&shared),
+        },
+        Reply { shared },
+    )
 }
 
 impl Exchange {
@@ -137,7 +148,8 @@ impl Exchange {
     pub fn stream(self, head: Head) -> BodySender {
         let observation = self.shared.lock().observation.take();
         let (sender, body) = stream_body(observation);
-        self.shared.settle(Phase::Answered(Answer::Stream(head, body)));
+        self.shared
+            .settle(Phase::Answered(Answer::Stream(head, body)));
         sender
     }
 }

@@ -55,7 +55,9 @@ pub struct Request {
 impl Request {
     /// The path that the router matched, percent-decoded.
     pub fn path(&self) -> &str {
-        self.decoded_path.as_deref().unwrap_or_else(|| self.head.uri.path())
+        self.decoded_path
+            .as_deref()
+            .unwrap_or_else(|| self.head.uri.path())
     }
 }
 
@@ -73,7 +75,9 @@ pub struct Peer {
 impl Peer {
     pub(crate) fn new(address: Option<SocketAddr>, encrypted: bool) -> Self {
         Self {
-            ip: address.map(|address| address.ip().to_canonical().to_string()).unwrap_or_default(),
+            ip: address
+                .map(|address| address.ip().to_canonical().to_string())
+                .unwrap_or_default(),
             port: address.map_or(0, |address| address.port()),
             encrypted,
         }

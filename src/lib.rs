@@ -12,8 +12,8 @@
 //! Everything but `binding` is free of Node: the server runs from Rust with a closure as handler.
 
 mod binding;
-pub mod bridge;
 mod body;
+pub mod bridge;
 mod config;
 mod error;
 mod exchange;

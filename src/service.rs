@@ -89,7 +89,10 @@ impl<H: Handler> Service<H> {
             return Err(Box::new(fixed(StatusCode::BAD_REQUEST, Some(reason))));
         }
         let path = canonicalize(uri.path()).map_err(|error| {
-            Box::new(fixed(StatusCode::BAD_REQUEST, Some(&format!("path: {error}"))))
+            Box::new(fixed(
+                StatusCode::BAD_REQUEST,
+                Some(&format!("path: {error}")),
+            ))
         })?;
         match self.router.find(method, &path) {
             Lookup::Route { id, params } => {
@@ -99,7 +102,9 @@ impl<H: Handler> Service<H> {
             Lookup::Options(methods) => Err(Box::new(options(methods))),
             Lookup::MethodNotAllowed(methods) => {
                 let mut response = fixed(StatusCode::METHOD_NOT_ALLOWED, None);
-                response.headers_mut().insert(header::ALLOW, methods.as_header_value());
+                response
+                    .headers_mut()
+                    .insert(header::ALLOW, methods.as_header_value());
                 Err(Box::new(response))
             }
             Lookup::NotFound => Err(Box::new(fixed(StatusCode::NOT_FOUND, None))),
@@ -132,7 +137,9 @@ impl<H: Handler> Service<H> {
     ) -> HyperResponse {
         if !request.body().is_end_stream() {
             connection.answered_early.store(true, Ordering::Relaxed);
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
@@ -157,7 +164,9 @@ async fn read_body(
     let mut gathered = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(Refused::Broken)?;
-        let Ok(chunk) = frame.into_data() else { continue };
+        let Ok(chunk) = frame.into_data() else {
+            continue;
+        };
         if first.len() + gathered.len() + chunk.len() > limit {
             return Err(Refused::TooLarge);
         }
@@ -167,13 +176,21 @@ async fn read_body(
         }
         if gathered.is_empty() {
             let known = headers.contains_key(header::CONTENT_LENGTH);
-            gathered.reserve(if known { announced as usize } else { first.len() + chunk.len() });
+            gathered.reserve(if known {
+                announced as usize
+            } else {
+                first.len() + chunk.len()
+            });
             gathered.extend_from_slice(&first);
             first = Bytes::new();
         }
         gathered.extend_from_slice(&chunk);
     }
-    Ok(if gathered.is_empty() { first } else { gathered.freeze() })
+    Ok(if gathered.is_empty() {
+        first
+    } else {
+        gathered.freeze()
+    })
 }
 
 fn refuse_body(connection: &ConnectionState, refused: &Refused, limit: usize) -> HyperResponse {
@@ -181,13 +198,18 @@ fn refuse_body(connection: &ConnectionState, refused: &Refused, limit: usize) ->
     let mut response = match refused {
         Refused::TooLarge => fixed(
             StatusCode::PAYLOAD_TOO_LARGE,
-            Some(&format!("the body is larger than the limit of {limit} bytes")),
+            Some(&format!(
+                "the body is larger than the limit of {limit} bytes"
+            )),
         ),
-        Refused::Broken(error) => {
-            fixed(StatusCode::BAD_REQUEST, Some(&format!("the body could not be read: {error}")))
-        }
+        Refused::Broken(error) => fixed(
+            StatusCode::BAD_REQUEST,
+            Some(&format!("the body could not be read: {error}")),
+        ),
     };
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
@@ -201,8 +223,10 @@ async fn stream(head: Head, mut body: StreamBody, version: Version) -> HyperResp
     {
         return fixed(StatusCode::INTERNAL_SERVER_ERROR, None);
     }
-    let content_length =
-        head.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let content_length = head
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
     if let Some(content_length) = content_length {
         body.promise(content_length);
     }
@@ -211,7 +235,9 @@ async fn stream(head: Head, mut body: StreamBody, version: Version) -> HyperResp
     *response.headers_mut() = head.headers;
     if version == Version::HTTP_10 && content_length.is_none() {
         // The content ends where the connection does (RFC 9112, 6.3).
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -219,7 +245,9 @@ async fn stream(head: Head, mut body: StreamBody, version: Version) -> HyperResp
 fn options(methods: MethodSet) -> HyperResponse {
     let mut response = HttpResponse::new(ResponseBody::Full(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(header::ALLOW, methods.as_header_value());
+    response
+        .headers_mut()
+        .insert(header::ALLOW, methods.as_header_value());
     response
 }
 

@@ -46,9 +46,17 @@ pub fn parse_multipart(content_type: String, body: &[u8]) -> Result<Vec<BindingP
     let mut named = Vec::with_capacity(parts.len());
     for (index, (name, file_name, content_type, content)) in parts.into_iter().enumerate() {
         let name = name.ok_or_else(|| {
-            Error::from_reason(format!("part {}: Content-Disposition has no name", index + 1))
+            Error::from_reason(format!(
+                "part {}: Content-Disposition has no name",
+                index + 1
+            ))
         })?;
-        named.push(BindingPart { name, file_name, content_type, content: Vec::from(content).into() });
+        named.push(BindingPart {
+            name,
+            file_name,
+            content_type,
+            content: Vec::from(content).into(),
+        });
     }
     Ok(named)
 }
@@ -96,5 +104,9 @@ pub fn find_json_error(text: &[u8]) -> Option<BindingJsonError> {
     if let Some(position) = message.find(" at line ") {
         message.truncate(position);
     }
-    Some(BindingJsonError { message, line: line as u32, column: column as u32 })
+    Some(BindingJsonError {
+        message,
+        line: line as u32,
+        column: column as u32,
+    })
 }

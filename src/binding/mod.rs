@@ -1,4 +1,12 @@
 //! What JavaScript sees of the core: the only place that names Node-API.
+#![allow(
+    unreachable_pub,
+    reason = "napi exports these to JavaScript; in Rust nothing outside reaches them"
+)]
+#![cfg_attr(
+    test,
+    allow(dead_code, reason = "napi exports nothing from a test binary")
+)]
 
 mod content;
 mod server;

@@ -114,11 +114,17 @@ pub fn create_server(
             .as_ref()
             .and_then(Method::from_http)
             .ok_or_else(|| coded("WAPIX_INVALID_ROUTE", format!("{pattern}: {method}")))?;
-        router.insert(method, &pattern, RouteId::new(id as u32)).map_err(|error| {
-            let conflict = matches!(error, InsertError::Conflict { .. });
-            let code = if conflict { "WAPIX_ROUTE_CONFLICT" } else { "WAPIX_INVALID_ROUTE" };
-            coded(code, error)
-        })?;
+        router
+            .insert(method, &pattern, RouteId::new(id as u32))
+            .map_err(|error| {
+                let conflict = matches!(error, InsertError::Conflict { .. });
+                let code = if conflict {
+                    "WAPIX_ROUTE_CONFLICT"
+                } else {
+                    "WAPIX_INVALID_ROUTE"
+                };
+                coded(code, error)
+            })?;
     }
     let mut config = Config::default();
     if let Some(limit) = options.body_limit {
@@ -126,12 +132,17 @@ pub fn create_server(
         config.body_limit = limit as usize;
     }
     let tls = match (options.key, options.cert) {
-        (Some(key), Some(cert)) => Some(
-            Tls::from_pem(&key, &cert).map_err(|error| coded("WAPIX_INVALID_TLS", error))?,
-        ),
+        (Some(key), Some(cert)) => {
+            Some(Tls::from_pem(&key, &cert).map_err(|error| coded("WAPIX_INVALID_TLS", error))?)
+        }
         _ => None,
     };
-    Ok(BindingServer { router: Arc::new(router), config, tls, running: RefCell::new(None) })
+    Ok(BindingServer {
+        router: Arc::new(router),
+        config,
+        tls,
+        running: RefCell::new(None),
+    })
 }
 
 #[napi]
@@ -168,21 +179,28 @@ impl BindingServer {
             // Refused only while the environment ends: then nobody is there to wake.
             waker.call((), ThreadsafeFunctionCallMode::NonBlocking);
         }));
-        let io_thread = self.start(listener, &bridge).map_err(|error| {
-            Error::from_reason(crate::Error::Thread(error).to_string())
-        })?;
+        let io_thread = self
+            .start(listener, &bridge)
+            .map_err(|error| Error::from_reason(crate::Error::Thread(error).to_string()))?;
         // Threads must not outlive the environment (worker.terminate()): it ends when they have.
         let cleanup = env.add_env_cleanup_hook(Arc::clone(&io_thread), |io_thread| {
             io_thread.shutdown.now();
             io_thread.join();
         })?;
-        *self.running.borrow_mut() = Some(Running { bridge, wake, io_thread, cleanup });
+        *self.running.borrow_mut() = Some(Running {
+            bridge,
+            wake,
+            io_thread,
+            cleanup,
+        });
         self.set_ref(&env, true);
         Ok(listening(local))
     }
 
     fn start(&self, listener: Listener, bridge: &Arc<Bridge>) -> std::io::Result<Arc<IoThread>> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let router = Arc::clone(&self.router);
         let mut server = Server::new(listener, router, self.config.clone(), Arc::clone(bridge));
         if let Some(tls) = &self.tls {
@@ -190,17 +208,24 @@ impl BindingServer {
         }
         let shutdown = server.shutdown();
         let bridge = Arc::clone(bridge);
-        let handle = std::thread::Builder::new().name("wapix-io".to_owned()).spawn(move || {
-            let _closed = OnDrop(|| bridge.closed());
-            runtime.block_on(async {
-                let deliver = Arc::clone(&bridge);
-                tokio::spawn(async move { deliver.deliver().await });
-                if let Err(error) = server.run().await {
-                    eprintln!("wapix: the listening socket failed: {error}");
-                }
-            });
-        })?;
-        Ok(Arc::new(IoThread { shutdown, handle: std::sync::Mutex::new(Some(handle)) }))
+        let handle = std::thread::Builder::new()
+            .name("wapix-io".to_owned())
+            .spawn(move || {
+                let _closed = OnDrop(|| bridge.closed());
+                runtime.block_on(async {
+                    let deliver = Arc::clone(&bridge);
+                    tokio::spawn(async move { deliver.deliver().await });
+                    let notify = Arc::clone(&bridge);
+                    tokio::spawn(async move { notify.notify().await });
+                    if let Err(error) = server.run().await {
+                        eprintln!("wapix: the listening socket failed: {error}");
+                    }
+                });
+            })?;
+        Ok(Arc::new(IoThread {
+            shutdown,
+            handle: std::sync::Mutex::new(Some(handle)),
+        }))
     }
 
     /// Takes the next batch. `words[0]` says what: 0 nothing, 1 a batch (`words[1]` its words from
@@ -215,7 +240,9 @@ impl BindingServer {
         // SAFETY: JavaScript waits for this call to return, the array is not shared with another
         // thread (`lib/bridge` makes it), and nothing else here refers to it.
         let words = unsafe { words.as_mut() };
-        let [what, count, size, more, records @ ..] = words else { return None };
+        let [what, count, size, more, records @ ..] = words else {
+            return None;
+        };
         let running = self.running.borrow();
         let mut apart = Vec::new();
         let taken = running.as_ref().map_or(Taken::Empty, |running| {
@@ -223,7 +250,11 @@ impl BindingServer {
         });
         match taken {
             Taken::Empty => *what = 0,
-            Taken::Batch { words, text, more: another } => {
+            Taken::Batch {
+                words,
+                text,
+                more: another,
+            } => {
                 (*what, *count, *size, *more) = (1, words as u32, text as u32, another.into());
             }
             Taken::NeedsRoom { words, bytes } => {
@@ -233,11 +264,20 @@ impl BindingServer {
         if apart.is_empty() {
             return None;
         }
-        Some(apart.into_iter().map(|content| Vec::from(content).into()).collect())
+        Some(
+            apart
+                .into_iter()
+                .map(|content| Vec::from(content).into())
+                .collect(),
+        )
     }
 
     /// Hands over answers: `count` words, `textLength` bytes of `text`, `byteLength` of `bytes`.
     #[napi]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "an object of them would cost more than the call"
+    )]
     pub fn answer(
         &self,
         words: &[u32],
@@ -249,12 +289,17 @@ impl BindingServer {
         buffers: Option<Vec<Uint8ArraySlice<'_>>>,
     ) {
         let running = self.running.borrow();
-        let Some(running) = running.as_ref() else { return };
+        let Some(running) = running.as_ref() else {
+            return;
+        };
         let words = words.get(..count as usize).unwrap_or(words);
         let text = text.get(..text_length as usize).unwrap_or(text);
         let bytes = bytes.get(..byte_length as usize).unwrap_or(bytes);
         // Copied: JavaScript may write to a buffer while another thread reads it.
-        let buffers = buffers.iter().flatten().map(|buffer| Bytes::copy_from_slice(buffer));
+        let buffers = buffers
+            .iter()
+            .flatten()
+            .map(|buffer| Bytes::copy_from_slice(buffer));
         running.bridge.answer(words, text, bytes, buffers);
     }
 
@@ -263,14 +308,19 @@ impl BindingServer {
     #[napi]
     pub fn close(&self, deadline: u32) {
         if let Some(running) = &*self.running.borrow() {
-            running.io_thread.shutdown.graceful(Duration::from_millis(deadline.into()));
+            running
+                .io_thread
+                .shutdown
+                .graceful(Duration::from_millis(deadline.into()));
         }
     }
 
     /// Frees what `listen` took, once the server has closed.
     #[napi]
     pub fn release(&self, env: Env) -> Result<()> {
-        let Some(running) = self.running.borrow_mut().take() else { return Ok(()) };
+        let Some(running) = self.running.borrow_mut().take() else {
+            return Ok(());
+        };
         running.io_thread.join();
         env.remove_env_cleanup_hook(running.cleanup)
     }
@@ -279,7 +329,9 @@ impl BindingServer {
     #[napi]
     pub fn set_ref(&self, env: &Env, referenced: bool) {
         let running = self.running.borrow();
-        let Some(running) = running.as_ref() else { return };
+        let Some(running) = running.as_ref() else {
+            return;
+        };
         let (env, wake) = (env.raw(), running.wake.raw());
         // SAFETY: called by JavaScript, so on the environment's thread; `wake` holds the function
         // for as long as `running` is borrowed. Both calls only count.
@@ -343,5 +395,10 @@ fn listening(address: LocalAddress) -> BindingListening {
 
 fn not_listening(error: &std::io::Error) -> BindingListening {
     let errno = error.raw_os_error().unwrap_or(INVALID_ARGUMENT);
-    BindingListening { errno: Some(errno), ip: None, port: None, path: None }
+    BindingListening {
+        errno: Some(errno),
+        ip: None,
+        port: None,
+        path: None,
+    }
 }

@@ -4,7 +4,7 @@
 //! takes batch after batch. JavaScript's answers are queued the same way; the I/O thread is woken
 //! when that queue was empty. Nothing here knows Node: a transport supplies the two wake-ups.
 
-pub mod protocol;
+mod protocol;
 mod replies;
 mod requests;
 mod slots;
@@ -31,6 +31,7 @@ pub type WakeJavaScript = Box<dyn Fn() + Send + Sync>;
 /// Both queues of one server, and its requests in flight.
 pub struct Bridge {
     outgoing: Mutex<Outgoing>,
+    outgoing_ready: Notify,
     incoming: Mutex<Replies>,
     incoming_ready: Notify,
     slots: Mutex<Slots>,
@@ -54,6 +55,7 @@ impl Bridge {
     pub fn new(wake_javascript: WakeJavaScript) -> Arc<Self> {
         Arc::new(Self {
             outgoing: Mutex::default(),
+            outgoing_ready: Notify::new(),
             incoming: Mutex::default(),
             incoming_ready: Notify::new(),
             slots: Mutex::default(),
@@ -68,16 +70,27 @@ impl Bridge {
             !std::mem::replace(&mut outgoing.woken, true)
         };
         if wake {
+            self.outgoing_ready.notify_one();
+        }
+    }
+
+    /// The I/O side: wakes JavaScript when there is something to take, for ever. A task of its own
+    /// runs behind those that are ready: what they queue in one turn of the I/O loop crosses in
+    /// one batch.
+    pub async fn notify(&self) {
+        loop {
+            self.outgoing_ready.notified().await;
             (self.wake_javascript)();
         }
     }
 
-    /// Tells JavaScript that the server has closed.
+    /// Tells JavaScript that the server has closed: the I/O side has ended.
     pub fn closed(&self) {
         self.queue(RequestQueue::push_closed);
+        (self.wake_javascript)();
     }
 
-    /// JavaScript's side: takes the next batch, as [`protocol`] lays it out. After
+    /// JavaScript's side: takes the next batch, as `protocol` lays it out. After
     /// [`Taken::Empty`], or a batch without more, the next record wakes JavaScript again.
     pub fn take(&self, words: &mut [u32], bytes: &mut [u8], apart: &mut Vec<Bytes>) -> Taken {
         let mut outgoing = lock(&self.outgoing);
@@ -86,7 +99,7 @@ impl Bridge {
         taken
     }
 
-    /// JavaScript's side: hands over answers, as [`protocol`] lays them out.
+    /// JavaScript's side: hands over answers, as `protocol` lays them out.
     pub fn answer(
         &self,
         words: &[u32],
@@ -129,7 +142,11 @@ impl Bridge {
                 let progress = lock(&self.slots).remove(key);
                 if let Some(Progress::Waiting(exchange)) = progress {
                     let Head { status, headers } = head;
-                    exchange.respond(Response { status, headers, body: content.into_bytes() });
+                    exchange.respond(Response {
+                        status,
+                        headers,
+                        body: content.into_bytes(),
+                    });
                 }
             }
             Record::Stream(key, head) => {

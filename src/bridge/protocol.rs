@@ -28,37 +28,40 @@
 //!
 //! Header fields are `name LF value LF` for each; neither can hold a line feed.
 
-pub const REQUEST: u32 = 1;
-pub const CANCELLED: u32 = 2;
-pub const CONSUMED: u32 = 3;
-pub const COMPLETED: u32 = 4;
-pub const CLOSED: u32 = 5;
+pub(super) const REQUEST: u32 = 1;
+pub(super) const CANCELLED: u32 = 2;
+pub(super) const CONSUMED: u32 = 3;
+pub(super) const COMPLETED: u32 = 4;
+pub(super) const CLOSED: u32 = 5;
 
-pub const RESPOND: u32 = 1;
-pub const STREAM: u32 = 2;
-pub const CHUNK: u32 = 3;
-pub const END: u32 = 4;
-pub const FAIL: u32 = 5;
+pub(super) const RESPOND: u32 = 1;
+pub(super) const STREAM: u32 = 2;
+pub(super) const CHUNK: u32 = 3;
+pub(super) const END: u32 = 4;
+pub(super) const FAIL: u32 = 5;
 
 /// Of a request: the decoded path and its parameters are UTF-8 beyond ASCII.
-pub const UTF8_PATH: u32 = 1 << 16;
+pub(super) const UTF8_PATH: u32 = 1 << 16;
 /// Of a request: its version is HTTP/1.0.
-pub const HTTP_10: u32 = 1 << 17;
+pub(super) const HTTP_10: u32 = 1 << 17;
 /// Of a request: the connection is encrypted.
-pub const ENCRYPTED: u32 = 1 << 18;
+pub(super) const ENCRYPTED: u32 = 1 << 18;
 /// Of a request: the content is handed over as a `Buffer` of its own.
-pub const CONTENT_APART: u32 = 1 << 19;
+pub(super) const CONTENT_APART: u32 = 1 << 19;
 
 /// Of an answer: the content stands in the text region, as UTF-8.
-pub const CONTENT_TEXT: u32 = 1 << 16;
+pub(super) const CONTENT_TEXT: u32 = 1 << 16;
 /// Of an answer: the content stands in the byte region.
-pub const CONTENT_BYTES: u32 = 1 << 17;
+pub(super) const CONTENT_BYTES: u32 = 1 << 17;
 /// Of an answer: the content is the next of the buffers handed over apart.
-pub const CONTENT_BUFFER: u32 = 1 << 18;
+pub(super) const CONTENT_BUFFER: u32 = 1 << 18;
 
 /// Media types that need no header text.
-pub const MEDIA_TYPES: [Option<&str>; 3] =
-    [None, Some("application/json"), Some("text/plain; charset=utf-8")];
+pub(super) const MEDIA_TYPES: [Option<&str>; 3] = [
+    None,
+    Some("application/json"),
+    Some("text/plain; charset=utf-8"),
+];
 
 /// Request content up to this size crosses with its batch, in bytes.
-pub const INLINE_CONTENT: usize = 16 * 1024;
+pub(super) const INLINE_CONTENT: usize = 16 * 1024;

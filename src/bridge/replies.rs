@@ -97,7 +97,10 @@ struct Reader<'a, I> {
 impl<'a, I: Iterator<Item = Bytes>> Reader<'a, I> {
     fn record(&mut self) -> Option<Record<'a>> {
         let first = self.word()?;
-        let key = Key { slot: self.word()?, serial: self.word()? };
+        let key = Key {
+            slot: self.word()?,
+            serial: self.word()?,
+        };
         Some(match first & 0xff {
             protocol::RESPOND => {
                 let status = self.word()?;

@@ -95,7 +95,15 @@ impl RequestQueue {
     }
 
     pub(super) fn push_request(&mut self, key: Key, request: Request) {
-        let Request { route, method, params, decoded_path, head, body, peer } = request;
+        let Request {
+            route,
+            method,
+            params,
+            decoded_path,
+            head,
+            body,
+            peer,
+        } = request;
         let batch = self.open();
         let mut first = protocol::REQUEST | (method as u32) << 8;
         if head.version == Version::HTTP_10 {
@@ -117,7 +125,10 @@ impl RequestQueue {
         }
 
         let text = &mut batch.text;
-        let url = head.uri.path_and_query().map_or("", |target| target.as_str());
+        let url = head
+            .uri
+            .path_and_query()
+            .map_or("", |target| target.as_str());
         text.extend_from_slice(url.as_bytes());
         text.extend_from_slice(decoded_path.as_bytes());
         text.extend_from_slice(peer.ip.as_bytes());
@@ -155,18 +166,28 @@ impl RequestQueue {
         bytes: &mut [u8],
         apart: &mut Vec<Bytes>,
     ) -> Taken {
-        let Some(batch) = self.batches.front() else { return Taken::Empty };
+        let Some(batch) = self.batches.front() else {
+            return Taken::Empty;
+        };
         let (text, content) = (batch.text.len(), batch.content.len());
         if batch.words.len() > words.len() || text + content > bytes.len() {
-            return Taken::NeedsRoom { words: batch.words.len(), bytes: text + content };
+            return Taken::NeedsRoom {
+                words: batch.words.len(),
+                bytes: text + content,
+            };
         }
-        let Some(mut batch) = self.batches.pop_front() else { return Taken::Empty };
+        let Some(mut batch) = self.batches.pop_front() else {
+            return Taken::Empty;
+        };
         words[..batch.words.len()].copy_from_slice(&batch.words);
         bytes[..text].copy_from_slice(&batch.text);
         bytes[text..text + content].copy_from_slice(&batch.content);
         apart.append(&mut batch.apart);
-        let taken =
-            Taken::Batch { words: batch.words.len(), text, more: !self.batches.is_empty() };
+        let taken = Taken::Batch {
+            words: batch.words.len(),
+            text,
+            more: !self.batches.is_empty(),
+        };
         batch.clear();
         if batch.text.capacity() + batch.content.capacity() <= 4 * BATCH_BYTES {
             self.spare = Some(batch);

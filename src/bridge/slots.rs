@@ -17,7 +17,10 @@ impl Key {
     }
 
     pub(super) fn from_token(token: u64) -> Self {
-        Self { slot: token as u32, serial: (token >> 32) as u32 }
+        Self {
+            slot: token as u32,
+            serial: (token >> 32) as u32,
+        }
     }
 }
 
@@ -53,7 +56,8 @@ impl Slots {
 
     /// Sets the request's progress and returns the one before, or `None` where it is over.
     pub(super) fn replace(&mut self, key: Key, next: Progress) -> Option<Progress> {
-        self.get(key).map(|progress| std::mem::replace(progress, next))
+        self.get(key)
+            .map(|progress| std::mem::replace(progress, next))
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<Progress> {

@@ -71,7 +71,10 @@ async fn serve_http1<H: Handler, S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let state = ConnectionState { peer: Arc::new(peer), answered_early: AtomicBool::new(false) };
+    let state = ConnectionState {
+        peer: Arc::new(peer),
+        answered_early: AtomicBool::new(false),
+    };
     let outcome = {
         let respond = service_fn(|request| async {
             Ok::<_, Infallible>(service.respond(&state, request).await)
@@ -95,7 +98,9 @@ async fn serve_http1<H: Handler, S>(
     };
     let malformed = outcome.is_err_and(|error| error.is_parse());
     if malformed || state.answered_early.load(Ordering::Relaxed) {
-        let _ = shutdown.unless_started(timeout(LINGER, discard(stream))).await;
+        let _ = shutdown
+            .unless_started(timeout(LINGER, discard(stream)))
+            .await;
     }
 }
 

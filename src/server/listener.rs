@@ -52,7 +52,9 @@ impl Listener {
         socket.bind(&address.into())?;
         socket.listen(backlog)?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: BoundSocket::Tcp(socket.into()) })
+        Ok(Self {
+            socket: BoundSocket::Tcp(socket.into()),
+        })
     }
 
     /// Listens on a Unix socket. The file is removed when the server stops.
@@ -63,7 +65,9 @@ impl Listener {
     pub fn unix(path: std::path::PathBuf) -> io::Result<Self> {
         let socket = std::os::unix::net::UnixListener::bind(&path)?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: BoundSocket::Unix(socket, path) })
+        Ok(Self {
+            socket: BoundSocket::Unix(socket, path),
+        })
     }
 
     /// The address bound, with the port the system chose.
@@ -84,7 +88,10 @@ impl Listener {
             #[cfg(unix)]
             BoundSocket::Unix(socket, path) => {
                 let listener = tokio::net::UnixListener::from_std(socket)?;
-                Ok(Accepting::Unix(listener, RemoveOnDrop(path)))
+                Ok(Accepting::Unix {
+                    listener,
+                    _file: RemoveOnDrop(path),
+                })
             }
         }
     }
@@ -94,7 +101,10 @@ impl Listener {
 pub(super) enum Accepting {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(tokio::net::UnixListener, RemoveOnDrop),
+    Unix {
+        listener: tokio::net::UnixListener,
+        _file: RemoveOnDrop,
+    },
 }
 
 #[cfg(unix)]
@@ -127,15 +137,19 @@ impl Accepting {
                     Accepted::Tcp(stream, address)
                 }),
                 #[cfg(unix)]
-                Self::Unix(listener, _) => {
-                    listener.accept().await.map(|(stream, _)| Accepted::Unix(stream))
-                }
+                Self::Unix { listener, .. } => listener
+                    .accept()
+                    .await
+                    .map(|(stream, _)| Accepted::Unix(stream)),
             };
             match accepted {
                 Ok(socket) => return socket,
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    eprintln!("wapix: accept: {error}; trying again in {} ms", RETRY.as_millis());
+                    eprintln!(
+                        "wapix: accept: {error}; trying again in {} ms",
+                        RETRY.as_millis()
+                    );
                     tokio::time::sleep(RETRY).await;
                 }
             }

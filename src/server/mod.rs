@@ -46,8 +46,17 @@ impl<H: Handler> Server<H> {
         config: Config,
         handler: H,
     ) -> Self {
-        let service = Service { router: router.into(), handler, config };
-        Self { listener, tls: None, service, shutdown: Shutdown::new() }
+        let service = Service {
+            router: router.into(),
+            handler,
+            config,
+        };
+        Self {
+            listener,
+            tls: None,
+            service,
+            shutdown: Shutdown::new(),
+        }
     }
 
     /// Serves HTTPS instead of HTTP.
@@ -67,7 +76,12 @@ impl<H: Handler> Server<H> {
     /// # Errors
     /// The listening socket could not be registered with the runtime.
     pub async fn run(self) -> std::io::Result<()> {
-        let Self { listener, tls, service, shutdown } = self;
+        let Self {
+            listener,
+            tls,
+            service,
+            shutdown,
+        } = self;
         let service = Arc::new(service);
         let mut listener = listener.into_accepting()?;
         let mut connections = JoinSet::new();

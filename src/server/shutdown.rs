@@ -22,7 +22,9 @@ enum Stage {
 
 impl Shutdown {
     pub(crate) fn new() -> Self {
-        Self { stage: Arc::new(watch::Sender::new(Stage::Running)) }
+        Self {
+            stage: Arc::new(watch::Sender::new(Stage::Running)),
+        }
     }
 
     /// Stops accepting, closes idle connections, and the others when their request is answered or
