@@ -3,11 +3,9 @@
  * supervisor tells it to: until then the process before it serves.
  */
 import { setTimeout } from 'node:timers/promises';
-import type { Server } from '../../index.js';
 import type { Order, Report } from './messages.js';
 import type { ServeOptions } from './options.js';
 import { report } from './report.js';
-import { type Listening, listen, prepare } from './serve.js';
 
 const TAKEOVER_DEADLINE_MS = 2_000;
 const TAKEOVER_RETRY_MS = 10;
@@ -18,6 +16,8 @@ async function run(options: ServeOptions): Promise<void> {
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
 
+  // Imported here so that what loading it may throw (a missing binary) is reported as well.
+  const { listen, prepare } = await import('./serve.js');
   // The channel must not hide that loading has come to nothing (an await that never settles).
   process.channel?.unref();
   const { server, files } = await prepare(options);
@@ -29,10 +29,8 @@ async function run(options: ServeOptions): Promise<void> {
       return;
     }
     try {
-      const listening = await (order.takeover ? takeOver : listen)(server, {
-        ...options,
-        port: order.port,
-      });
+      const tryToListen = () => listen(server, { ...options, port: order.port });
+      const listening = await (order.takeover ? takeOver(tryToListen) : tryToListen());
       send({ type: 'listening', ...listening, files });
     } catch (error) {
       process.exit(report(error));
@@ -42,11 +40,11 @@ async function run(options: ServeOptions): Promise<void> {
 }
 
 /** Listens as soon as the process before has let go of the port. */
-async function takeOver(server: Server, options: ServeOptions): Promise<Listening> {
+async function takeOver<T>(tryToListen: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + TAKEOVER_DEADLINE_MS;
   for (;;) {
     try {
-      return await listen(server, options);
+      return await tryToListen();
     } catch (error) {
       const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
       if (!inUse || performance.now() > deadline) throw error;

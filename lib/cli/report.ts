@@ -55,7 +55,7 @@ function explain(error: SystemError): string[] {
 function stackOf(error: unknown): string[] {
   if (!(error instanceof Error)) return [String(error)];
   const stack = error.stack?.includes(error.message) ? error.stack : `${error}\n${error.stack}`;
-  const notTheirs = ['node:internal', join('node_modules', 'jiti'), join(__dirname, '..')];
+  const notTheirs = ['node:', join('node_modules', 'jiti'), join(__dirname, '..')];
   return stack
     .split('\n')
     .filter((line) => !/^\s+at /.test(line) || !notTheirs.some((path) => line.includes(path)));

@@ -101,5 +101,6 @@ export class Supervisor {
 }
 
 function tell(child: ChildProcess, order: Order): void {
-  if (child.connected) child.send(order);
+  // With a callback, so that a child that ends just now is no error.
+  if (child.connected) child.send(order, () => {});
 }

@@ -65,18 +65,30 @@ function importNative(file: string): Promise<unknown> {
   return import(pathToFileURL(file).href);
 }
 
-/** Whether Node failed on an import that the TypeScript loader can do. */
+/** Whether Node failed on an import that the TypeScript loader can do, or can say more about. */
 function isForLoader(error: unknown): boolean {
-  const { code, url } = error as { code?: string; url?: string };
+  return isWithoutExtension(error) || isUnplaced(error);
+}
+
+/** An import of TypeScript, or one that names a file without its extension. */
+function isWithoutExtension(error: unknown): boolean {
+  const { code, url } = Object(error);
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION') return true;
   if (code !== 'ERR_MODULE_NOT_FOUND' && code !== 'ERR_UNSUPPORTED_DIR_IMPORT') return false;
-  if (!url?.startsWith('file:')) return false;
+  if (!String(url).startsWith('file:')) return false;
   const path = fileURLToPath(url);
   return ['', '/index'].some((suffix) =>
     ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts'].some((extension) =>
       existsSync(path + suffix + extension),
     ),
   );
+}
+
+/** A syntax error in an ES module, of which Node does not say where it is. */
+function isUnplaced(error: unknown): boolean {
+  if (!(error instanceof SyntaxError)) return false;
+  const stack = error.stack ?? '';
+  return stack.startsWith('SyntaxError') && !/^\s+at (?!.*node:)/m.test(stack);
 }
 
 function toRoutes(imported: readonly Imported[]): Routes {

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { JitiOptions } from 'jiti' with { 'resolution-mode': 'import' };
+import type { JitiOptions, TransformOptions } from 'jiti' with { 'resolution-mode': 'import' };
 import { version } from '../version.js';
-import { withInterop } from './interop.js';
+import { ModuleMap } from './modules.js';
 
 /** Imports a file, given its absolute path. */
 export type Importer = (file: string) => Promise<unknown>;
@@ -16,13 +16,19 @@ export type Importer = (file: string) => Promise<unknown>;
 export async function createTypeScriptImporter(directory: string): Promise<Importer> {
   // Imported here: a project of plain JavaScript does without.
   const { createJiti } = await import('jiti');
+  // jiti's own interop remembers the first value read of each export, so that a binding assigned
+  // later never changes for the importer. It is off, and `ModuleMap` stands in for it.
   const transpiler = createJiti(directory, { interopDefault: false, fsCache: false });
+  const modules = new ModuleMap();
   const options: JitiOptions = {
     interopDefault: false,
     fsCache: cacheDirectory(directory),
-    // Routes get the very package that serves them: a second copy would not know its results.
-    virtualModules: { wapix: await import('../index.js') },
-    transform: (source) => ({ code: withInterop(transpiler.transform(source)) }),
+    transform: (source) => ({ code: throughModuleMap(source, transpiler.transform(source)) }),
+    virtualModules: {
+      [MODULE_MAP]: modules,
+      // Routes get the very package that serves them: a second copy would not know its results.
+      wapix: await import('../index.js'),
+    },
   };
   const parent = join(directory, 'routes.ts');
   try {
@@ -34,6 +40,18 @@ export async function createTypeScriptImporter(directory: string): Promise<Impor
     const jiti = createJiti(parent, options);
     return (file) => jiti.import(file);
   }
+}
+
+/** What a transpiled module finds the {@link ModuleMap} under. */
+const MODULE_MAP = 'wapix:modules';
+const PROLOGUE =
+  `"use strict";const wapixImport = require("${MODULE_MAP}")` +
+  '.importerFor(__filename, jitiImport, jitiESMResolve);';
+
+/** Makes the imports of transpiled code go through the {@link ModuleMap}; no line moves. */
+function throughModuleMap(source: TransformOptions, code: string): string {
+  if (!source.async || !code.includes('jitiImport(')) return code;
+  return PROLOGUE + code.replace(/\bjitiImport\(/g, 'wapixImport(');
 }
 
 /** Where transpiled files stay between runs: beside the installed packages, and gone with them. */

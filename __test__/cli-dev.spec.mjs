@@ -1,0 +1,181 @@
+import { rmSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import test from 'ava';
+import { answering, bodyOf, call, connectionTo, wapix } from './fixtures/cli.mjs';
+import { project } from './fixtures/project.mjs';
+
+const { createFilter } = createRequire(import.meta.url)('../dist/cli/filter.js');
+
+test('dev: a change of a route, or of what it imports, restarts on the same port', async (t) => {
+  const { root, write } = project(t, {
+    'src/db.ts': 'export const value: string = "first";',
+    'src/routes/get.ts': answering('value', 'import { value } from "../db";'),
+  });
+  const run = wapix(t, root, ['dev', '-p', '0']);
+  const url = await run.url();
+  t.is(await bodyOf(url), 'first');
+
+  write('src/db.ts', 'export const value: string = "second";');
+  await run.restart();
+  t.is(await bodyOf(url), 'second');
+
+  write('src/routes/get.ts', answering('"third"'));
+  await run.restart();
+  t.is(await bodyOf(url), 'third');
+});
+
+test('dev: route files added, renamed and deleted are noticed', async (t) => {
+  const { root, path, write } = project(t, { 'src/routes/get.ts': answering('"root"') });
+  const run = wapix(t, root, ['dev', '-p', '0']);
+  const url = await run.url();
+
+  write('src/routes/new/get.ts', answering('"new"'));
+  await run.restart();
+  t.is(await bodyOf(`${url}/new`), 'new');
+
+  await rename(path('src/routes/new'), path('src/routes/renamed'));
+  await run.prints(/\/renamed +→[\s\S]*restarted in/);
+  t.is(await bodyOf(`${url}/renamed`), 'new');
+  t.is((await call(`${url}/new`)).status, 404);
+
+  rmSync(path('src/routes/renamed/get.ts'));
+  await run.restart();
+  t.is((await call(`${url}/renamed`)).status, 404);
+});
+
+test('dev: a syntax error is shown and the last good routes stay up', async (t) => {
+  const { root, write } = project(t, { 'src/routes/get.ts': answering('"good"') });
+  const run = wapix(t, root, ['dev', '-p', '0']);
+  const url = await run.url();
+
+  write('src/routes/get.ts', 'const a: = 1;');
+  await run.prints(/WAPIX_ROUTE_LOAD[\s\S]*get\.ts:1:[\s\S]*still served/, 'stderr');
+  t.is(await bodyOf(url), 'good');
+
+  write('src/routes/get.ts', answering('"mended"'));
+  await run.restart();
+  t.is(await bodyOf(url), 'mended');
+});
+
+test('dev: waits for a change where the first start fails', async (t) => {
+  const { root, write } = project(t, { 'src/routes/get.ts': 'const a: = 1;' });
+  const run = wapix(t, root, ['dev', '-p', '0']);
+  await run.prints(/WAPIX_ROUTE_LOAD[\s\S]*Waiting for a change/, 'stderr');
+  write('src/routes/get.ts', answering('"mended"'));
+  t.is(await bodyOf(await run.url()), 'mended');
+});
+
+test('dev: waits for a change where the server has crashed', async (t) => {
+  const { root, write } = project(t, {
+    'src/routes/get.ts': 'export default () => process.exit(3);',
+  });
+  const run = wapix(t, root, ['dev', '-p', '0']);
+  const url = await run.url();
+  await t.throwsAsync(call(url));
+  await run.prints(/Waiting for a change/, 'stderr');
+  write('src/routes/get.ts', answering('"mended"'));
+  await run.restart();
+  t.is(await bodyOf(url), 'mended');
+});
+
+const EVENTS = `
+import { Readable } from 'node:stream';
+import { stream } from 'wapix';
+export default () => {
+  const readable = new Readable({ read() {} });
+  readable.push('data: ' + process.pid + '\\n\\n');
+  return stream(readable, 'text/event-stream');
+};`;
+
+test('dev: an open event stream does not hold up a restart', async (t) => {
+  const { root, write } = project(t, { 'src/routes/get.ts': EVENTS });
+  const run = wapix(t, root, ['dev', '-p', '0']);
+  const url = await run.url();
+  const { closed } = await connectionTo(url);
+  write('src/routes/get.ts', answering('"next"'));
+  await run.restart();
+  t.is(await bodyOf(url), 'next');
+  await t.notThrowsAsync(closed);
+});
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  test(`dev: ${signal} ends the server as well, event streams open or not`, async (t) => {
+    const { root } = project(t, { 'src/routes/get.ts': EVENTS });
+    const run = wapix(t, root, ['dev', '-p', '0']);
+    const url = await run.url();
+    const { closed } = await connectionTo(url);
+    run.child.kill(signal);
+    t.is((await run.exit).code, 0);
+    await closed;
+    await t.throwsAsync(call(url), { code: 'ECONNREFUSED' });
+  });
+}
+
+test('dev: the server ends when its supervisor is killed', async (t) => {
+  const { root } = project(t, { 'src/routes/get.ts': EVENTS });
+  const run = wapix(t, root, ['dev', '-p', '0']);
+  const { closed } = await connectionTo(await run.url());
+  run.child.kill('SIGKILL');
+  await t.notThrowsAsync(closed);
+});
+
+const FILTERS = [
+  {
+    what: 'everything but packages, build output, dot names, logs and databases',
+    restarts: ['src/db.ts', 'src/lib/a.js', 'lib/a.js', 'data/page.html', 'src/dist/a.ts'],
+    not: [
+      'node_modules/a/index.js',
+      'src/node_modules/a/index.js',
+      '.git/HEAD',
+      '.env',
+      'src/.cache/a.js',
+      'dist/a.js',
+      'coverage/a.json',
+      'server.log',
+      'data/app.sqlite',
+      'data/app.sqlite-wal',
+    ],
+  },
+  {
+    what: '--include: only what matches',
+    include: ['src', '*.json', './data/**/*.txt'],
+    restarts: ['src/a.ts', 'src/deep/a.html', 'package.json', 'data/deep/a.txt'],
+    not: ['other/a.ts', 'data/a.md', 'node_modules/src/a.ts', 'src/.cache/a.ts', 'dist/a.json'],
+  },
+  {
+    what: '--include: what is left out otherwise, by its name',
+    include: ['.env*', 'dist/**', '*.log'],
+    restarts: ['.env', '.env.local', 'dist/a.js', 'a.log'],
+    not: ['.git/.env', 'src/a.ts'],
+  },
+  {
+    what: '--exclude: not what matches, at any depth without a slash',
+    exclude: ['*.md', 'fixtures', 'src/generated/'],
+    restarts: ['src/a.ts', 'generated/a.ts'],
+    not: ['README.md', 'src/a.md', 'src/fixtures/a.ts', 'src/generated/deep/a.ts', 'dist/a.js'],
+  },
+  {
+    what: 'the routes directory, wherever it is',
+    routes: 'dist/routes',
+    restarts: ['dist/routes/get.js', 'dist/db.js'],
+    not: ['build/a.js'],
+  },
+  {
+    what: 'a routes directory outside the project',
+    routes: '../other/routes',
+    restarts: ['../other/routes/get.ts'],
+    not: ['../other/routes/.a.ts', '../other/routes/node_modules/a.js'],
+  },
+];
+
+for (const { what, routes = 'src/routes', include = [], exclude = [], ...files } of FILTERS) {
+  test(`dev restarts for ${what}`, (t) => {
+    const root = resolve('/project');
+    const filter = createFilter(root, resolve(root, routes), { include, exclude });
+    t.false(filter.ignores(root));
+    for (const file of files.restarts) t.true(filter.restarts(resolve(root, file)), file);
+    for (const file of files.not) t.false(filter.restarts(resolve(root, file)), file);
+  });
+}

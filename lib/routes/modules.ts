@@ -1,0 +1,67 @@
+import { resolve as resolvePath } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { interop } from './interop.js';
+
+type Import = (specifier: string) => Promise<unknown>;
+
+/**
+ * The modules that transpiled modules import, as the map of an ES module loader keeps them: each is
+ * evaluated once, whoever imports it waits until it has been, and what it failed with is what it
+ * fails with again.
+ *
+ * The loader alone hands out modules that are still being evaluated, their exports not yet there:
+ * right in a cycle, but wrong for two handlers that happen to import one module at a time.
+ */
+export class ModuleMap {
+  readonly #modules = new Map<string, Promise<unknown>>();
+  /** The imports that are being waited for. */
+  readonly #waits = new Set<{ readonly from: string; readonly to: string }>();
+
+  /**
+   * What `file` imports with.
+   *
+   * @param load - the loader's import, for that file
+   * @param resolve - the loader's resolution, for that file: to a URL, or the name of a built-in
+   */
+  importerFor(file: string, load: Import, resolve: (specifier: string) => string): Import {
+    const from = resolvePath(file);
+    return async (specifier) => {
+      const to = locate(specifier, resolve);
+      const direct = to === undefined || this.#isWaiting(to, from);
+      return interop(
+        await (direct ? load(specifier) : this.#import(from, to, () => load(specifier))),
+      );
+    };
+  }
+
+  async #import(from: string, to: string, load: () => Promise<unknown>): Promise<unknown> {
+    const module = this.#modules.get(to) ?? load();
+    this.#modules.set(to, module);
+    const wait = { from, to };
+    this.#waits.add(wait);
+    try {
+      return await module;
+    } finally {
+      this.#waits.delete(wait);
+    }
+  }
+
+  /** Whether `module` waits for `other`, through others or not: each would wait for ever. */
+  #isWaiting(module: string, other: string): boolean {
+    const reached = new Set([module]);
+    for (const name of reached) {
+      for (const { from, to } of this.#waits) if (from === name) reached.add(to);
+    }
+    return reached.has(other);
+  }
+}
+
+/** One name for a module; none for what cannot be resolved, which the loader refuses or knows. */
+function locate(specifier: string, resolve: (specifier: string) => string): string | undefined {
+  try {
+    const url = resolve(specifier);
+    return url.startsWith('file:') ? resolvePath(fileURLToPath(url)) : url;
+  } catch {
+    return undefined;
+  }
+}
