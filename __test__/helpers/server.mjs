@@ -1,0 +1,28 @@
+import { createServer } from 'wapix';
+import { once } from './events.mjs';
+
+/** Serves `routes` on a port the system chose, until the test has ended. */
+export async function serve(t, routes, options, where = { port: 0, host: '127.0.0.1' }) {
+  const server = createServer(routes, options);
+  server.listen(where);
+  await once(server, 'listening');
+  t.teardown(() => stop(server));
+  return server;
+}
+
+/** Closes `server` where it listens. */
+export async function stop(server) {
+  if (!server.listening) return;
+  server.close();
+  await once(server, 'close');
+}
+
+/** Serves one handler of `GET /`. */
+export function serveGet(t, get, options) {
+  return serve(t, { '/': { get } }, options);
+}
+
+export function originOf(server, scheme = 'http') {
+  const { address, port } = server.address();
+  return `${scheme}://${address.includes(':') ? `[${address}]` : address}:${port}`;
+}
