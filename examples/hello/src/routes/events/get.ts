@@ -1,0 +1,14 @@
+import { Readable } from 'node:stream';
+import { type RequestHandler, stream } from 'wapix';
+
+const handler: RequestHandler = () => {
+  const events = new Readable({ read() {} });
+  const tick = () => events.push(`data: ${new Date().toISOString()}\n\n`);
+  tick();
+  const timer = setInterval(tick, 1000);
+  // The client has left: nobody is there to be told the time.
+  events.on('close', () => clearInterval(timer));
+  return stream(events, 'text/event-stream', { 'Cache-Control': 'no-cache' });
+};
+
+export default handler;

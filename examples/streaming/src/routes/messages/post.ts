@@ -1,0 +1,17 @@
+import { type BadRequest, badRequest, type NoContent, noContent, type RequestHandler } from 'wapix';
+import { bus } from '../../bus';
+
+type Params = Record<string, never>;
+type Result = NoContent | BadRequest<{ error: string }>;
+type Body = { from?: unknown; text?: unknown } | undefined;
+
+const handler: RequestHandler<Params, Result, Body> = (req) => {
+  const { from, text } = req.body ?? {};
+  if (typeof from !== 'string' || typeof text !== 'string') {
+    return badRequest({ error: 'Send {"from": "…", "text": "…"}' });
+  }
+  bus.emit('message', { from, text });
+  return noContent();
+};
+
+export default handler;

@@ -1,0 +1,29 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { type HttpResult, type NotFound, notFound, type RequestHandler, stream } from 'wapix';
+
+const directory = fileURLToPath(new URL('../../../../public', import.meta.url));
+
+const MEDIA_TYPES: Partial<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+};
+
+/** One or more segments, joined by `/`. */
+type Params = { path: string };
+type Result = HttpResult<Readable> | NotFound<{ error: string }>;
+
+const handler: RequestHandler<Params, Result> = async (req) => {
+  const path = join(directory, req.params.path);
+  const stats = await stat(path).catch(() => undefined);
+  if (!stats?.isFile()) return notFound({ error: `There is no ${req.params.path}` });
+
+  return stream(createReadStream(path), MEDIA_TYPES[extname(path)], {
+    'Content-Length': stats.size,
+  });
+};
+
+export default handler;
