@@ -32,7 +32,6 @@ const pipelining = join(mkdtempSync(join(tmpdir(), 'wapix-bench-')), 'pipeline.l
 writeFileSync(
   pipelining,
   `init = function(args)
-     wrk.init(args)
      local all = {}
      for i = 1, ${options.pipeline} do all[i] = wrk.format() end
      request_text = table.concat(all)

@@ -18,6 +18,7 @@ export function toIncomingMessage(exchange: Exchange): IncomingMessage {
     httpVersionMinor: minor,
     rawHeaders,
     headers,
+    headersDistinct: distinct(rawHeaders),
     complete: true,
   })) {
     Object.defineProperty(message, key, {
@@ -30,6 +31,15 @@ export function toIncomingMessage(exchange: Exchange): IncomingMessage {
   if (exchange.content.length > 0) message.push(exchange.content);
   message.push(null);
   return message;
+}
+
+function distinct(lines: readonly string[]): Record<string, string[]> {
+  const headers: Record<string, string[]> = Object.create(null);
+  for (let index = 0; index + 1 < lines.length; index += 2) {
+    const name = lines[index] as string;
+    headers[name] = [...(headers[name] ?? []), lines[index + 1] as string];
+  }
+  return headers;
 }
 
 /** The connection belongs to Rust: this socket only tells of it. */

@@ -62,7 +62,8 @@ export function created<T>(
   if (typeof location !== 'string') {
     return make(201, data, location ?? headers, 'json');
   }
-  return make(201, data, { location, ...headers }, 'json');
+  const given = Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'location');
+  return make(201, data, given ? headers : { location, ...headers }, 'json');
 }
 
 export function noContent(headers?: ResponseHeaders): NoContent {

@@ -213,15 +213,16 @@ impl StreamBody {
     /// Waits for the first chunk or the end.
     ///
     /// # Errors
-    /// [`StreamFailed`] where the stream failed before any chunk.
+    /// [`StreamFailed`] where the stream has failed.
     pub(crate) async fn started(&self) -> Result<(), StreamFailed> {
         poll_fn(|context| {
             let mut state = self.shared.lock();
-            if !state.is_empty() || state.end == Some(End::Complete) {
-                return Poll::Ready(Ok(()));
-            }
+            // First: chunks before a failure have not left either.
             if state.end == Some(End::Failed) {
                 return Poll::Ready(Err(StreamFailed));
+            }
+            if !state.is_empty() || state.end == Some(End::Complete) {
+                return Poll::Ready(Ok(()));
             }
             state.waker = Some(context.waker().clone());
             Poll::Pending

@@ -44,6 +44,11 @@ impl<H: Handler> Service<H> {
         connection: &ConnectionState,
         request: http::Request<Incoming>,
     ) -> HyperResponse {
+        if !names_one_host(&request) {
+            let reason = "an HTTP/1.1 request has one Host field (RFC 9112, 3.2)";
+            let response = fixed(StatusCode::BAD_REQUEST, Some(reason));
+            return Self::answer_early(connection, &request, response);
+        }
         let sent_method = Method::from_http(request.method());
         let (route, params, decoded_path) = match self.route(sent_method, request.uri()) {
             Ok(matched) => matched,
@@ -143,6 +148,11 @@ impl<H: Handler> Service<H> {
         }
         response
     }
+}
+
+fn names_one_host(request: &http::Request<Incoming>) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() != Version::HTTP_11)
 }
 
 /// Why a body was not read to its end.

@@ -12,7 +12,7 @@ import {
 
 /** Text and bytes up to this size are gathered; larger content is handed over as it is. */
 const GATHER_BYTES = 16 * 1024;
-/** Gathered text is handed over at this size at the latest: two contents and their headers fit. */
+/** Gathered text of this size has a buffer; more than that only large header fields make. */
 const TEXT_ROOM = 128 * 1024;
 const BYTES_ROOM = 64 * 1024;
 const WORDS_ROOM = 4096;
@@ -101,11 +101,13 @@ export class Outbox {
   /** Hands over what was gathered. */
   flush(): void {
     if (this.#count === 0) return;
-    if (this.#textLength > 0) this.#textBuffer.write(this.#text, 0, 'utf8');
+    let text = this.#textBuffer;
+    if (this.#textLength > TEXT_ROOM) text = Buffer.from(this.#text);
+    else if (this.#textLength > 0) text.write(this.#text, 0, 'utf8');
     this.#native.answer(
       this.#words,
       this.#count,
-      this.#textBuffer,
+      text,
       this.#textLength,
       this.#bytes,
       this.#byteLength,

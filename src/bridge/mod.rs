@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-pub use self::{replies::MalformedReplies, requests::Taken};
+pub use self::requests::Taken;
 use self::{
     replies::{Content, Record, Replies},
     requests::RequestQueue,
@@ -119,15 +119,15 @@ impl Bridge {
     }
 
     /// The I/O side: delivers answers as they come, for ever.
-    ///
-    /// # Errors
-    /// [`MalformedReplies`] where JavaScript broke the protocol: a bug in wapix.
-    pub async fn deliver(&self) -> Result<(), MalformedReplies> {
+    pub async fn deliver(&self) {
         let mut replies = Replies::default();
         loop {
             self.incoming_ready.notified().await;
             std::mem::swap(&mut replies, &mut *lock(&self.incoming));
-            replies.decode(|record| self.deliver_one(record))?;
+            if let Err(error) = replies.decode(|record| self.deliver_one(record)) {
+                // Not to be reached: both sides of the bridge are ours.
+                eprintln!("wapix: {error}; this is a bug in wapix");
+            }
             replies.clear();
         }
     }

@@ -41,7 +41,7 @@ impl Content<'_> {
 /// The records do not follow the protocol; what remains of them was dropped.
 #[derive(Debug, thiserror::Error)]
 #[error("a batch of answers is malformed")]
-pub struct MalformedReplies;
+pub(super) struct MalformedReplies;
 
 impl Replies {
     pub(super) fn is_empty(&self) -> bool {
@@ -142,20 +142,32 @@ impl<'a, I: Iterator<Item = Bytes>> Reader<'a, I> {
     }
 
     fn head(&mut self, first: u32, status: u32, length: u32) -> Option<Head> {
-        let status = u16::try_from(status).ok()?;
-        let status = StatusCode::from_u16(status).ok()?;
         let media_type = protocol::MEDIA_TYPES.get((first >> 8 & 0xff) as usize)?;
-        let mut headers = HeaderMap::new();
-        if let Some(media_type) = media_type {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-        }
         let text = split(&mut self.text, length as usize)?;
-        let mut lines = text.split(|byte| *byte == b'\n');
-        while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
-            headers.append(HeaderName::from_bytes(name).ok()?, header_value(value)?);
-        }
-        Some(Head { status, headers })
+        // JavaScript has checked each field; what is left (more fields than a map holds) must not
+        // leave the request unanswered.
+        Some(
+            read_head(status, *media_type, text).unwrap_or_else(|| Head {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                headers: HeaderMap::new(),
+            }),
+        )
     }
+}
+
+fn read_head(status: u32, media_type: Option<&'static str>, text: &[u8]) -> Option<Head> {
+    let status = StatusCode::from_u16(u16::try_from(status).ok()?).ok()?;
+    let mut headers = HeaderMap::new();
+    if let Some(media_type) = media_type {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    }
+    let mut lines = text.split(|byte| *byte == b'\n');
+    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
+        headers
+            .try_append(HeaderName::from_bytes(name).ok()?, header_value(value)?)
+            .ok()?;
+    }
+    Some(Head { status, headers })
 }
 
 /// A field value crosses as UTF-8, and leaves as Latin-1 (RFC 9110, 5.5).

@@ -2,22 +2,23 @@
 
 use std::{
     convert::Infallible,
+    future::{Future, poll_fn},
     io,
     pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
 };
 
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     time::timeout,
 };
 
-use super::{Shutdown, Tls, listener::Accepted};
+use super::{Shutdown, Tls, cork::Corked, listener::Accepted};
 use crate::{
     config::{CONNECTION_BUFFER, HANDSHAKE_TIMEOUT, LINGER},
     handler::{Handler, Peer},
@@ -64,7 +65,7 @@ async fn secure<H: Handler, S>(
 }
 
 async fn serve_http1<H: Handler, S>(
-    mut stream: S,
+    stream: S,
     peer: Peer,
     service: &Service<H>,
     shutdown: &Shutdown,
@@ -75,41 +76,75 @@ async fn serve_http1<H: Handler, S>(
         peer: Arc::new(peer),
         answered_early: AtomicBool::new(false),
     };
+    let stream = Corked::new(stream);
     let outcome = {
         let respond = service_fn(|request| async {
             Ok::<_, Infallible>(service.respond(&state, request).await)
         });
         let mut connection = pin!(
             http1::Builder::new()
-                .pipeline_flush(true)
                 // A client's FIN is its leaving: it must end a response nobody will read.
                 .half_close(false)
                 .header_read_timeout(None)
                 .max_buf_size(CONNECTION_BUFFER)
-                .serve_connection(TokioIo::new(&mut stream), respond)
+                .serve_connection(stream.clone(), respond)
         );
-        match shutdown.unless_started(connection.as_mut()).await {
-            Some(outcome) => outcome,
-            None => {
+        let mut started = pin!(shutdown.started());
+        let mut draining = false;
+        poll_fn(|context| {
+            if !draining && started.as_mut().poll(context).is_ready() {
+                draining = true;
                 connection.as_mut().graceful_shutdown();
-                connection.await
             }
-        }
+            let served = connection.as_mut().poll(context);
+            match stream.poll_uncork(context) {
+                Poll::Ready(Err(_)) => Poll::Ready(Outcome::Gone),
+                _ => served.map(|served| match served {
+                    Ok(()) => Outcome::Ended,
+                    Err(error) if error.is_parse() => Outcome::Malformed,
+                    Err(_) => Outcome::Broken,
+                }),
+            }
+        })
+        .await
     };
-    let malformed = outcome.is_err_and(|error| error.is_parse());
-    if malformed || state.answered_early.load(Ordering::Relaxed) {
-        let _ = shutdown
-            .unless_started(timeout(LINGER, discard(stream)))
-            .await;
-    }
+    let linger = match outcome {
+        Outcome::Gone => return,
+        Outcome::Malformed => true,
+        Outcome::Ended | Outcome::Broken => state.answered_early.load(Ordering::Relaxed),
+    };
+    let _ = shutdown
+        .unless_expired(timeout(LINGER, end(&stream, linger)))
+        .await;
 }
 
-/// Takes what the client still sends: closing a socket with unread data resets the connection, and
-/// the reset can overtake the answer (RFC 9112, 9.6).
-async fn discard<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<()> {
-    // After an error hyper leaves the sending side open.
-    stream.shutdown().await?;
+/// How hyper left a connection.
+enum Outcome {
+    /// As both sides wanted.
+    Ended,
+    /// The client broke the protocol; it was told so.
+    Malformed,
+    /// A response could not be completed, or the client left in the middle.
+    Broken,
+    /// Nothing can be sent any more.
+    Gone,
+}
+
+/// Sends what is left to send and ends the sending side. With `linger`, takes what the client still
+/// sends: closing a socket with unread data resets the connection, and the reset can overtake the
+/// answer (RFC 9112, 9.6).
+async fn end<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &Corked<S>,
+    linger: bool,
+) -> io::Result<()> {
+    poll_fn(|context| stream.poll_end(context)).await?;
     let mut discarded = [0; 4096];
-    while stream.read(&mut discarded).await? > 0 {}
+    while linger {
+        let mut buffer = ReadBuf::new(&mut discarded);
+        poll_fn(|context| stream.poll_read_past(context, &mut buffer)).await?;
+        if buffer.filled().is_empty() {
+            break;
+        }
+    }
     Ok(())
 }

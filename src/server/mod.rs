@@ -1,6 +1,7 @@
 //! A bound server: accepts connections and serves each until it ends or the server shuts down.
 
 mod connection;
+mod cork;
 mod listener;
 mod shutdown;
 mod tls;

@@ -58,6 +58,15 @@ impl Shutdown {
         }
     }
 
+    /// Runs `work` unless connections must close first.
+    pub(crate) async fn unless_expired<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.expired() => None,
+            value = work => Some(value),
+        }
+    }
+
     /// Resolves when a shutdown of either kind has started.
     pub(crate) async fn started(&self) {
         let mut stage = self.stage.subscribe();
