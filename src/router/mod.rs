@@ -50,12 +50,15 @@
 //! `OPTIONS`, and with `HEAD` beside `GET`.
 
 mod error;
-mod literals;
+mod index;
 mod method;
 mod params;
 mod path;
 mod pattern;
+mod segment;
+mod table;
 mod tree;
+mod word;
 
 pub use error::InsertError;
 pub use method::{Method, MethodSet};
@@ -63,7 +66,10 @@ pub use params::Params;
 pub use path::{CanonicalPath, PathError, canonicalize};
 pub use pattern::parameter_names;
 
-use tree::{Found, Tree};
+use std::sync::OnceLock;
+
+use index::Index;
+use tree::Tree;
 
 /// A route, by the number its owner gave it. The router only hands it back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -125,12 +131,17 @@ pub enum Lookup {
 /// ```
 pub struct Router {
     tree: Tree,
+    /// Laid out by the first lookup after an insertion.
+    index: OnceLock<Index>,
 }
 
 impl Router {
     /// A router without routes.
     pub fn new() -> Self {
-        Self { tree: Tree::new() }
+        Self {
+            tree: Tree::new(),
+            index: OnceLock::new(),
+        }
     }
 
     /// Adds a route. One `id` may stand for several.
@@ -155,6 +166,7 @@ impl Router {
         pattern: &str,
         id: RouteId,
     ) -> Result<(), InsertError> {
+        self.index.take();
         self.tree.insert(method, pattern, id)
     }
 
@@ -177,16 +189,15 @@ impl Router {
         if path.has_empty_segment() {
             return Lookup::NotFound;
         }
-        match self.tree.find(method, path.as_str()) {
-            Found::Route(id, params) => Lookup::Route { id, params },
-            Found::Methods(MethodSet::EMPTY) => Lookup::NotFound,
-            Found::Methods(methods) => {
-                let methods = methods.with(Method::Options);
-                match method {
-                    Some(Method::Options) => Lookup::Options(methods),
-                    _ => Lookup::MethodNotAllowed(methods),
-                }
+        let index = self.index.get_or_init(|| Index::from(&self.tree));
+        let mut params = Params::default();
+        match index.find(method, path.as_str(), &mut params) {
+            Ok(id) => Lookup::Route { id, params },
+            Err(MethodSet::EMPTY) => Lookup::NotFound,
+            Err(methods) if method == Some(Method::Options) => {
+                Lookup::Options(methods.with(Method::Options))
             }
+            Err(methods) => Lookup::MethodNotAllowed(methods.with(Method::Options)),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The one form of a request's path that every decision is made on.
 
 use std::borrow::Cow;
-use std::str;
 
 use thiserror::Error;
+
+use super::word::{self, ONES};
 
 /// A request's path, percent-decoded once. No segment of it is `.` or `..`, or holds a `/` that
 /// separates nothing, a `\` or a NUL: it can be split on `/` without doubt, and joined to a directory
@@ -86,7 +87,8 @@ pub enum PathError {
 ///
 /// # Errors
 ///
-/// The first [`PathError`] of the path, from its beginning.
+/// A [`PathError`]; of several, any.
+#[inline]
 pub fn canonicalize(raw_path: &str) -> Result<CanonicalPath<'_>, PathError> {
     if u32::try_from(raw_path.len()).is_err() {
         return Err(PathError::TooLong);
@@ -97,81 +99,86 @@ pub fn canonicalize(raw_path: &str) -> Result<CanonicalPath<'_>, PathError> {
             empty_segment: false,
         });
     }
-    decode(raw_path)
-}
-
-/// The path of `canonicalize`'s contract, one segment after the other.
-fn decode(raw_path: &str) -> Result<CanonicalPath<'_>, PathError> {
-    let segments = raw_path.strip_prefix('/').ok_or(PathError::NotAbsolute)?;
-    let mut text = String::with_capacity(raw_path.len());
-    let mut scratch = Vec::new();
-    let mut offset = 1;
-    for segment in segments.split('/') {
-        scratch.clear();
-        decode_segment(segment, offset, &mut scratch)?;
-        let decoded = str::from_utf8(&scratch).map_err(|error| PathError::InvalidUtf8 {
-            offset: offset + raw_offset(segment, error.valid_up_to()),
-        })?;
-        if matches!(decoded, "." | "..") {
-            return Err(PathError::DotSegment { offset });
-        }
-        text.push('/');
-        text.push_str(decoded);
-        offset += segment.len() + 1;
-    }
-    // An escape is longer than what it stands for.
-    let is_raw = text.len() == raw_path.len();
+    let (decoded, empty_segment) = look_closer(raw_path)?;
+    let text = decoded.map_or(Cow::Borrowed(raw_path), Cow::Owned);
     Ok(CanonicalPath {
-        empty_segment: text.contains("//"),
-        text: if is_raw {
-            Cow::Borrowed(raw_path)
-        } else {
-            Cow::Owned(text)
-        },
+        text,
+        empty_segment,
     })
 }
 
-/// Appends the bytes of `segment`, which begins at `offset`, to `decoded`.
-fn decode_segment(segment: &str, offset: usize, decoded: &mut Vec<u8>) -> Result<(), PathError> {
-    let bytes = segment.as_bytes();
-    let mut index = 0;
-    while let Some(&byte) = bytes.get(index) {
-        let (value, width) = match byte {
-            b'%' => {
-                let escape = escaped(bytes, index);
-                (
-                    escape.ok_or(PathError::MalformedEscape {
-                        offset: offset + index,
-                    })?,
-                    3,
-                )
-            }
-            _ => (byte, 1),
-        };
-        if matches!(value, b'/' | b'\\' | 0) {
-            let character = char::from(value);
-            return Err(PathError::ForbiddenCharacter {
-                character,
-                offset: offset + index,
+/// The decoded path, if that is another than the raw one, and whether a segment of it is empty.
+#[cold]
+fn look_closer(raw_path: &str) -> Result<(Option<String>, bool), PathError> {
+    if !raw_path.starts_with('/') {
+        return Err(PathError::NotAbsolute);
+    }
+    let decoded = raw_path
+        .contains('%')
+        .then(|| percent_decode(raw_path))
+        .transpose()?;
+    let text = decoded.as_deref().unwrap_or(raw_path);
+    if let Some((at, character)) = text.char_indices().find(|(_, c)| matches!(c, '\\' | '\0')) {
+        let offset = raw_offset(raw_path, at);
+        return Err(PathError::ForbiddenCharacter { character, offset });
+    }
+    let mut at = 0;
+    for segment in text.split('/') {
+        if matches!(segment, "." | "..") {
+            return Err(PathError::DotSegment {
+                offset: raw_offset(raw_path, at),
             });
         }
-        decoded.push(value);
-        index += width;
+        at += segment.len() + 1;
     }
-    Ok(())
+    let empty_segment = text.contains("//");
+    Ok((decoded, empty_segment))
 }
 
-/// The byte that the `%` at `index` and the two digits after it stand for.
-fn escaped(bytes: &[u8], index: usize) -> Option<u8> {
-    let digit = |at: usize| char::from(*bytes.get(at)?).to_digit(16);
-    u8::try_from(digit(index + 1)? << 4 | digit(index + 2)?).ok()
+/// Decodes all segments at once: as none may hold a `/`, those of the raw path still separate them.
+fn percent_decode(raw_path: &str) -> Result<String, PathError> {
+    let mut bytes = Vec::with_capacity(raw_path.len());
+    let mut rest = raw_path.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte != b'%' {
+            bytes.push(byte);
+            rest = after;
+            continue;
+        }
+        let offset = raw_path.len() - rest.len();
+        match (escaped(after), after.get(2..)) {
+            (Some(b'/'), _) => {
+                return Err(PathError::ForbiddenCharacter {
+                    character: '/',
+                    offset,
+                });
+            }
+            (Some(byte), Some(after)) => {
+                bytes.push(byte);
+                rest = after;
+            }
+            _ => return Err(PathError::MalformedEscape { offset }),
+        }
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        PathError::InvalidUtf8 {
+            offset: raw_offset(raw_path, at),
+        }
+    })
 }
 
-/// Where in a well-formed raw segment the decoded byte at `index` comes from.
-fn raw_offset(segment: &str, index: usize) -> usize {
+/// The byte that the two digits after a `%` stand for.
+fn escaped(after: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(*after.get(at)?).to_digit(16);
+    u8::try_from(digit(0)? << 4 | digit(1)?).ok()
+}
+
+/// Where in a well-formed raw path the decoded byte at `index` comes from.
+fn raw_offset(raw_path: &str, index: usize) -> usize {
     let mut offset = 0;
     for _ in 0..index {
-        offset += if segment.as_bytes().get(offset) == Some(&b'%') {
+        offset += if raw_path.as_bytes().get(offset) == Some(&b'%') {
             3
         } else {
             1
@@ -180,48 +187,39 @@ fn raw_offset(segment: &str, index: usize) -> usize {
     offset
 }
 
-const WORD: usize = size_of::<u64>();
-const ONES: u64 = u64::MAX / 0xff;
-const HIGH_BITS: u64 = ONES << 7;
-
 /// Whether a path is already canonical and has no empty segment; `false` may also mean that it
 /// takes a closer look. True for nearly every request, so it looks at eight bytes at a time.
+#[inline]
 fn is_plain(path: &[u8]) -> bool {
-    let (Some(b'/'), Some(last)) = (path.first(), path.last_chunk::<WORD>()) else {
+    let (Some(b'/'), Some(last)) = (path.first(), path.last_chunk()) else {
         return is_plain_short(path);
     };
-    let (words, rest) = path.as_chunks::<WORD>();
+    let (chunks, rest) = path.as_chunks();
     let mut found = 0;
     let mut after_slash = 0;
-    for word in words {
-        found |= suspicious(u64::from_le_bytes(*word), &mut after_slash);
+    for chunk in chunks {
+        found |= suspicious(u64::from_le_bytes(*chunk), &mut after_slash);
     }
     if !rest.is_empty() {
-        // Overlaps the word before it, so nothing is carried over.
-        after_slash = 0;
-        found |= suspicious(u64::from_le_bytes(*last), &mut after_slash);
+        // Overlaps the chunk before it, so nothing is carried over.
+        found |= suspicious(u64::from_le_bytes(*last), &mut 0);
     }
     found == 0
 }
 
-/// Marks `%`, `\`, NUL, and a `/` or `.` that follows a `/`. `after_slash` is carried from word to word.
+/// Marks `%`, `\`, NUL, and a `/` or `.` that follows a `/`. `after_slash` is carried from word to
+/// word. Where [`word::mark`] takes a `.` after a `/` for another `/`, that `.` is marked anyway.
+#[inline]
 fn suspicious(word: u64, after_slash: &mut u64) -> u64 {
-    let slashes = zero_bytes(word ^ (ONES * u64::from(b'/')));
+    let slashes = word::mark(word, b'/');
     // `.` and `/` differ in their lowest bit only.
-    let slashes_and_dots = zero_bytes((word | ONES) ^ (ONES * u64::from(b'/')));
+    let slashes_and_dots = word::mark(word | ONES, b'/');
     let follows = slashes_and_dots & (slashes << 8 | *after_slash);
     *after_slash = slashes >> 56;
-    follows
-        | zero_bytes(word)
-        | zero_bytes(word ^ (ONES * u64::from(b'%')))
-        | zero_bytes(word ^ (ONES * u64::from(b'\\')))
+    follows | word::mark(word, b'%') | word::mark(word, b'\\') | word::mark(word, 0)
 }
 
-/// The high bit of each byte of `word` that is zero, and no other bit.
-fn zero_bytes(word: u64) -> u64 {
-    !(((word & !HIGH_BITS) + !HIGH_BITS) | word) & HIGH_BITS
-}
-
+#[inline]
 fn is_plain_short(path: &[u8]) -> bool {
     path.first() == Some(&b'/')
         && !path.iter().any(|byte| matches!(byte, b'%' | b'\\' | 0))

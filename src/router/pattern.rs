@@ -42,13 +42,6 @@ impl<'p> Segment<'p> {
         Ok(segment)
     }
 
-    /// The literal itself, or the name.
-    pub(super) fn text(self) -> &'p str {
-        match self {
-            Self::Literal(text) | Self::Parameter(text) | Self::CatchAll(text) => text,
-        }
-    }
-
     fn name(self) -> Option<&'p str> {
         match self {
             Self::Literal(_) => None,

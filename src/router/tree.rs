@@ -1,86 +1,67 @@
-//! The search tree: a node for each segment of a pattern.
+//! The routes as a tree: a node for each segment of a pattern. Here they are inserted and checked;
+//! [`Index`](super::index::Index) is what searches them.
 
-use std::collections::HashMap;
-use std::num::NonZeroU32;
-
-use smallvec::SmallVec;
+use std::collections::BTreeMap;
 
 use super::RouteId;
 use super::error::InsertError;
-use super::literals::Literals;
-use super::method::{Method, MethodSet};
-use super::params::Params;
+use super::method::Method;
 use super::pattern::{self, Segment};
 
-/// A node's place in the tree. The root is nobody's child, so `None` costs nothing.
-pub(super) type NodeId = NonZeroU32;
+/// A node's place in [`Tree::nodes`].
+pub(super) type NodeIndex = usize;
 
-/// What a search reads, in one cache line.
+/// The root's place.
+pub(super) const ROOT: NodeIndex = 0;
+
 #[derive(Default)]
-#[repr(align(64))]
-struct Node {
-    literals: Literals,
-    parameter: Option<NodeId>,
-    catch_all: Option<NodeId>,
-    /// The methods that `routes` holds, `HEAD` included where `GET` answers it.
-    methods: MethodSet,
-    routes: [RouteId; Method::ALL.len()],
+pub(super) struct Node {
+    /// The children by segment.
+    pub(super) literals: BTreeMap<Box<str>, NodeIndex>,
+    pub(super) parameter: Option<Wildcard>,
+    pub(super) catch_all: Option<Wildcard>,
+    pub(super) routes: BTreeMap<Method, Route>,
 }
 
 impl Node {
-    #[inline]
-    fn route(&self, method: Option<Method>) -> Option<RouteId> {
-        let method = method?;
-        self.methods
-            .contains(method)
-            .then(|| self.routes[method as usize])
+    /// The only child, if it is a literal one, of a node that has no route.
+    pub(super) fn only_way(&self) -> Option<(&str, NodeIndex)> {
+        let mut literals = self.literals.iter();
+        match (
+            literals.next(),
+            literals.next(),
+            &self.parameter,
+            &self.catch_all,
+        ) {
+            (Some((text, &child)), None, None, None) if self.routes.is_empty() => {
+                Some((text, child))
+            }
+            _ => None,
+        }
     }
 }
 
-/// What only insertion reads: where a node comes from.
-#[derive(Default)]
-struct Origin {
-    /// The literal segment, or the name of the parameter or catch-all.
-    label: Box<str>,
-    /// The pattern that brought the node about.
+/// A child for a parameter or a catch-all.
+pub(super) struct Wildcard {
+    pub(super) node: NodeIndex,
+    name: Box<str>,
+    /// The pattern that named it.
     pattern: Box<str>,
-    /// The patterns of its own routes, where they were inserted; not that of a borrowed `HEAD`.
-    routes: HashMap<Method, Box<str>>,
 }
 
-/// What a search comes to.
-pub(super) enum Found {
-    Route(RouteId, Params),
-    /// No matching node has the method; together they have these.
-    Methods(MethodSet),
-}
-
-/// Where a search goes on if what it tried first comes to nothing.
-struct Branch {
-    node: usize,
-    /// The first byte of the node's segment, and the byte after its last one.
-    start: usize,
-    stop: usize,
-    params: usize,
-    wildcard: Wildcard,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wildcard {
-    Parameter,
-    CatchAll,
+pub(super) struct Route {
+    pub(super) id: RouteId,
+    pattern: Box<str>,
 }
 
 pub(super) struct Tree {
-    nodes: Vec<Node>,
-    origins: Vec<Origin>,
+    pub(super) nodes: Vec<Node>,
 }
 
 impl Tree {
     pub(super) fn new() -> Self {
         Self {
             nodes: vec![Node::default()],
-            origins: vec![Origin::default()],
         }
     }
 
@@ -98,163 +79,63 @@ impl Tree {
                 with: with.to_owned(),
             });
         }
-        let mut node = 0;
+        let mut node = ROOT;
         for &segment in &segments {
-            node = match self.child(node, segment) {
-                Some(child) => child.get() as usize,
-                None => self.add_child(node, segment, pattern),
-            };
+            node = self.child_or_new(node, segment, pattern);
         }
-        self.origins[node].routes.insert(method, pattern.into());
-        let has_head = self.origins[node].routes.contains_key(&Method::Head);
-        let node = &mut self.nodes[node];
-        node.methods = node.methods.with(method);
-        node.routes[method as usize] = id;
-        if method == Method::Get && !has_head {
-            node.methods = node.methods.with(Method::Head);
-            node.routes[Method::Head as usize] = id;
-        }
+        self.nodes[node].routes.insert(
+            method,
+            Route {
+                id,
+                pattern: pattern.into(),
+            },
+        );
         Ok(())
     }
 
     /// The pattern of the earlier route that a new one cannot be told apart from.
     fn conflict(&self, method: Method, segments: &[Segment<'_>]) -> Option<&str> {
-        let mut node = 0;
-        for &segment in segments {
-            let child = self.child(node, segment)?.get() as usize;
-            let origin = &self.origins[child];
-            if segment.text() != &*origin.label {
-                return Some(&origin.pattern);
-            }
-            node = child;
+        let mut node = &self.nodes[ROOT];
+        for segment in segments {
+            let child = match *segment {
+                Segment::Literal(text) => *node.literals.get(text)?,
+                Segment::Parameter(name) | Segment::CatchAll(name) => {
+                    let wildcard = match segment {
+                        Segment::CatchAll(_) => node.catch_all.as_ref()?,
+                        _ => node.parameter.as_ref()?,
+                    };
+                    if *wildcard.name != *name {
+                        return Some(&wildcard.pattern);
+                    }
+                    wildcard.node
+                }
+            };
+            node = &self.nodes[child];
         }
-        self.origins[node]
-            .routes
-            .get(&method)
-            .map(|pattern| &**pattern)
+        node.routes.get(&method).map(|route| &*route.pattern)
     }
 
-    /// The child for a segment of the same kind, whatever the name of a parameter or catch-all.
-    fn child(&self, node: usize, segment: Segment<'_>) -> Option<NodeId> {
-        let node = &self.nodes[node];
-        match segment {
-            Segment::Literal(text) => node
-                .literals
-                .get(text.as_bytes(), |child| self.label(child)),
-            Segment::Parameter(_) => node.parameter,
-            Segment::CatchAll(_) => node.catch_all,
-        }
-    }
-
-    fn add_child(&mut self, parent: usize, segment: Segment<'_>, pattern: &str) -> usize {
-        let index = self.nodes.len();
-        let child = u32::try_from(index).ok().and_then(NodeId::new);
-        let child = child.expect("more nodes than 32 bits count do not fit in memory");
-        self.nodes.push(Node::default());
-        self.origins.push(Origin {
-            label: segment.text().into(),
+    fn child_or_new(
+        &mut self,
+        parent: NodeIndex,
+        segment: Segment<'_>,
+        pattern: &str,
+    ) -> NodeIndex {
+        let new = self.nodes.len();
+        let wildcard = |name: &str| Wildcard {
+            node: new,
+            name: name.into(),
             pattern: pattern.into(),
-            routes: HashMap::new(),
-        });
-        let origins = &self.origins;
-        let label = |child: NodeId| origins[child.get() as usize].label.as_bytes();
-        let parent = &mut self.nodes[parent];
-        match segment {
-            Segment::Literal(text) => parent.literals.insert(text.as_bytes(), child, label),
-            Segment::Parameter(_) => parent.parameter = Some(child),
-            Segment::CatchAll(_) => parent.catch_all = Some(child),
-        }
-        index
-    }
-
-    fn label(&self, node: NodeId) -> &[u8] {
-        self.origins[node.get() as usize].label.as_bytes()
-    }
-
-    /// Searches the nodes that match `path`, which has no empty segment: literal before parameter
-    /// before catch-all, from the first segment on, until one has the method.
-    ///
-    /// A node is entered at most once, as it has one parent and stands for one place in the path;
-    /// so however often the search turns back, it takes no more steps than there are nodes.
-    pub(super) fn find(&self, method: Option<Method>, path: &str) -> Found {
-        let path = path.as_bytes();
-        let end = if path.ends_with(b"/") {
-            path.len() - 1
-        } else {
-            path.len()
         };
-        let mut params = Params::default();
-        let mut methods = MethodSet::EMPTY;
-        let mut branches: SmallVec<[Branch; 4]> = SmallVec::new();
-        let mut node = 0;
-        let mut start = 1;
-        loop {
-            let current = &self.nodes[node];
-            let mut next = None;
-            if start > end {
-                if let Some(id) = current.route(method) {
-                    return Found::Route(id, params);
-                }
-                methods = methods.union(current.methods);
-            } else {
-                let stop = segment_end(path, start, end);
-                let branch = |wildcard| Branch {
-                    node,
-                    start,
-                    stop,
-                    params: params.len(),
-                    wildcard,
-                };
-                let literal = current
-                    .literals
-                    .get(&path[start..stop], |child| self.label(child));
-                if let Some(child) = literal {
-                    if current.parameter.is_some() {
-                        branches.push(branch(Wildcard::Parameter));
-                    } else if current.catch_all.is_some() {
-                        branches.push(branch(Wildcard::CatchAll));
-                    }
-                    node = child.get() as usize;
-                    start = stop + 1;
-                    continue;
-                }
-                if current.parameter.is_some() {
-                    next = Some(branch(Wildcard::Parameter));
-                } else if current.catch_all.is_some() {
-                    next = Some(branch(Wildcard::CatchAll));
-                }
-            }
-            let Some(branch) = next.or_else(|| branches.pop()) else {
-                return Found::Methods(methods);
-            };
-            params.truncate(branch.params);
-            let parent = &self.nodes[branch.node];
-            let (child, stop) = match branch.wildcard {
-                Wildcard::Parameter => {
-                    if parent.catch_all.is_some() {
-                        branches.push(Branch {
-                            wildcard: Wildcard::CatchAll,
-                            ..branch
-                        });
-                    }
-                    (parent.parameter, branch.stop)
-                }
-                Wildcard::CatchAll => (parent.catch_all, end),
-            };
-            if let Some(child) = child {
-                params.push(branch.start, stop);
-                node = child.get() as usize;
-                start = stop + 1;
-            }
+        let parent = &mut self.nodes[parent];
+        let child = match segment {
+            Segment::Literal(text) => *parent.literals.entry(text.into()).or_insert(new),
+            Segment::Parameter(name) => parent.parameter.get_or_insert_with(|| wildcard(name)).node,
+            Segment::CatchAll(name) => parent.catch_all.get_or_insert_with(|| wildcard(name)).node,
+        };
+        if child == new {
+            self.nodes.push(Node::default());
         }
+        child
     }
-}
-
-/// The end of the segment that begins at `start`.
-#[inline]
-fn segment_end(path: &[u8], start: usize, end: usize) -> usize {
-    path[start..end]
-        .iter()
-        .position(|&byte| byte == b'/')
-        .map_or(end, |len| start + len)
 }
