@@ -67,6 +67,16 @@ test('dev: waits for a change where the first start fails', async (t) => {
   t.is(await bodyOf(await run.url()), 'mended');
 });
 
+test('dev: starts without routes, and serves the first', async (t) => {
+  const { root, write } = project(t, { 'src/routes/types.ts': 'export type A = 1;' });
+  const run = wapix(t, root, ['dev', '-p', '0']);
+  await run.prints(/No route files yet/);
+  const url = await run.url();
+  write('src/routes/get.ts', answering('"first"'));
+  await run.restart();
+  t.is(await bodyOf(url), 'first');
+});
+
 test('dev: waits for a change where the server has crashed', async (t) => {
   const { root, write } = project(t, {
     'src/routes/get.ts': 'export default () => process.exit(3);',

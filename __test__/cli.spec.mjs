@@ -124,12 +124,24 @@ const FAILURES = [
     files: { 'lib/routes/get.ts': 'await new Promise(() => {});' },
     says: [/WAPIX_ROUTE_LOAD/, /lib\/routes\/get\.ts/, /never settled/],
   },
+  {
+    what: 'a --host that is no address of the machine',
+    files: { 'lib/routes/get.mjs': answering('1') },
+    args: ['--host', '203.0.113.1'],
+    says: [/EADDRNOTAVAIL/, /203\.0\.113\.1/, /--host/],
+  },
+  {
+    what: 'a certificate that is none',
+    files: { 'lib/routes/get.mjs': answering('1'), 'none.pem': 'none' },
+    args: ['--key', 'none.pem', '--cert', 'none.pem'],
+    says: [/WAPIX_INVALID_TLS/],
+  },
 ];
 
-for (const { what, files, says } of FAILURES) {
+for (const { what, files, args = [], says } of FAILURES) {
   test(`${what}: exit code 1 and the reason`, async (t) => {
     const { root } = project(t, files);
-    const { code, stderr } = await wapix(t, root, ['start', '-p', '0']).exit;
+    const { code, stderr } = await wapix(t, root, ['start', '-p', '0', ...args]).exit;
     t.is(code, 1);
     for (const pattern of says) t.regex(stderr, pattern);
     t.notRegex(stderr, /node:internal|jiti/);

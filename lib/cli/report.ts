@@ -25,11 +25,14 @@ function describe(error: unknown): string[] {
   return stackOf(error);
 }
 
-type SystemError = NodeJS.ErrnoException & { port?: number; address?: string };
+type SystemError = NodeJS.ErrnoException & { port?: number; address?: string; hostname?: string };
 
-/** The operating system's refusal to listen, in the words of the command line. */
+/** The operating system's refusal, in the words of the command line where it is one to listen. */
 function explain(error: SystemError): string[] {
-  switch (error.code) {
+  const another = 'Choose another with --host H, or leave it out to listen on every address.';
+  if (error.syscall === 'getaddrinfo')
+    return [`No address of ${error.hostname} is known.`, another];
+  switch (error.syscall === 'listen' && error.code) {
     case 'EADDRINUSE':
       return [
         `Port ${error.port} is in use by another process.`,
@@ -41,11 +44,7 @@ function explain(error: SystemError): string[] {
         'Choose one above 1023 with --port N or PORT=N.',
       ];
     case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return [
-        `${error.address ?? 'The host'} is no address of this machine.`,
-        'Choose another with --host H, or leave it out to listen on every address.',
-      ];
+      return [`${error.address} is no address of this machine.`, another];
     default:
       return [error.message];
   }

@@ -20,7 +20,7 @@ export class Supervisor {
   #port: number;
   #started = false;
   #stopping = false;
-  #table = '';
+  #table: string | undefined;
 
   constructor(options: ServeOptions) {
     this.#options = options;

@@ -21,7 +21,7 @@ interface Place {
   /** The real paths from the root to here, to notice a link that leads back. */
   readonly trail: readonly string[];
   readonly parameters: readonly string[];
-  readonly underCatchAll: boolean;
+  readonly isCatchAll: boolean;
 }
 
 interface Problem {
@@ -52,7 +52,7 @@ export function scanRoutes(root: string): RouteFile[] {
     pattern: '',
     trail: [realpathSync(root)],
     parameters: [],
-    underCatchAll: false,
+    isCatchAll: false,
   });
   if (scan.problems.length > 0) throw toError(scan.problems);
   return routes;
@@ -109,14 +109,14 @@ class Scan {
       pattern: `${parent.pattern}/${segment.kind === 'invalid' ? name : toPattern(segment)}`,
       trail: [...parent.trail, real],
       parameters: wildcard ? [...parent.parameters, wildcard.name] : parent.parameters,
-      underCatchAll: parent.underCatchAll || segment.kind === 'catch-all',
+      isCatchAll: segment.kind === 'catch-all',
     });
     const [first] = routes;
     // A directory with nothing in it for wapix may have any name.
     if (!first && this.problems.length === problemsBefore) return [];
 
     if (segment.kind === 'invalid') this.#invalid(`${show(path)}: ${segment.reason}.`);
-    if (parent.underCatchAll) {
+    if (parent.isCatchAll) {
       this.#invalid(`${show(path)} is inside a catch-all, which takes every segment that is left.`);
     }
     if (!wildcard) return routes;
