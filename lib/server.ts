@@ -155,6 +155,10 @@ class Server extends EventEmitter implements Contract {
 function readRoutes(routes: Routes): Route[] {
   const table: Route[] = [];
   for (const [pattern, handlers] of Object.entries(routes)) {
+    if (typeof handlers !== 'object' || handlers === null) {
+      const message = `${pattern}: expected handlers by method, { get, post, … }`;
+      throw new WapixError('WAPIX_INVALID_ROUTE', message);
+    }
     for (const [method, handler] of Object.entries(handlers)) {
       if (handler === undefined) continue;
       const which = `${method.toUpperCase()} ${pattern}`;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use support::{Client, Running};
+use support::Running;
 use tokio::sync::mpsc;
 use wapix::{BodySender, Config, Exchange, Head, Observer, Request, Response};
 
@@ -123,7 +123,9 @@ async fn a_malformed_request_is_400_and_the_connection_closes() {
 async fn what_came_before_a_malformed_request_is_answered() {
     let server = Running::start(&[("GET", "/:n")], echo).await;
     let mut client = server.connect().await;
-    client.send(b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGARBAGE\r\n\r\n").await;
+    client
+        .send(b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGARBAGE\r\n\r\n")
+        .await;
     assert_eq!(client.answer().await.text(), "0 /1 \"\"");
     assert_eq!(client.answer().await.status, 400);
     assert!(client.is_closed().await);
@@ -292,7 +294,9 @@ async fn a_content_length_that_the_stream_misses_closes_the_connection() {
         sender.end();
         let received = client.rest().await;
         let received = String::from_utf8_lossy(&received);
-        let content = received.split_once("\r\n\r\n").map_or("", |(_, content)| content);
+        let content = received
+            .split_once("\r\n\r\n")
+            .map_or("", |(_, content)| content);
         assert!(content.len() < 8, "{received:?} looks complete");
     }
 }

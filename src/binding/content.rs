@@ -19,7 +19,9 @@ pub struct BindingPart {
 /// Splits a `multipart/form-data` body (RFC 7578). Throws what is wrong, and in which part.
 #[napi]
 pub fn parse_multipart(content_type: String, body: &[u8]) -> Result<Vec<BindingPart>> {
-    let boundary = multer::parse_boundary(content_type)
+    // White space may surround the semicolon (RFC 9110, 5.6.6); a boundary holds none.
+    let content_type: Vec<_> = content_type.split(';').map(str::trim).collect();
+    let boundary = multer::parse_boundary(content_type.join("; "))
         .map_err(|error| Error::from_reason(format!("Content-Type: {error}")))?;
     let body = Bytes::copy_from_slice(body);
     let stream = Once(Some(body));
@@ -27,8 +29,8 @@ pub fn parse_multipart(content_type: String, body: &[u8]) -> Result<Vec<BindingP
     let parsing = async {
         let mut multipart = multer::Multipart::new(stream, boundary);
         while let Some(field) = multipart.next_field().await? {
-            let name = field.name().map(str::to_owned);
-            let file_name = field.file_name().map(str::to_owned);
+            let name = field.name().map(unescape);
+            let file_name = field.file_name().map(unescape);
             let content_type = field.content_type().map(ToString::to_string);
             let content = field.bytes().await?;
             parts.push((name, file_name, content_type, content));
@@ -59,6 +61,13 @@ pub fn parse_multipart(content_type: String, body: &[u8]) -> Result<Vec<BindingP
         });
     }
     Ok(named)
+}
+
+/// Undoes what clients do to a name in quotes (HTML, multipart/form-data encoding algorithm).
+fn unescape(name: &str) -> String {
+    name.replace("%22", "\"")
+        .replace("%0D", "\r")
+        .replace("%0A", "\n")
 }
 
 /// A stream of one chunk, there at once.
