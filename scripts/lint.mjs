@@ -1,0 +1,86 @@
+/** Every check that is no test: all are run, then it fails if one did. */
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import picomatch from 'picomatch';
+import { output, run, succeeds } from './run.mjs';
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+
+const CHECKS = {
+  'cargo fmt': () => succeeds('cargo', 'fmt', '--check'),
+  biome: () => succeeds('biome', 'ci', '--error-on-warnings', '.'),
+  clippy: () => succeeds('cargo', 'clippy', '--locked', '--all-targets', '--', '-D', 'warnings'),
+  'napi only in src/binding': () => holds(napiOutsideBinding()),
+  'package contents': () => holds(missingFromPackage()),
+  'npm manifests': () => holds(outdatedManifests()),
+};
+
+const failed = [];
+for (const [name, check] of Object.entries(CHECKS)) {
+  process.stdout.write(`\n> ${name}\n`);
+  if (!check()) failed.push(name);
+}
+process.stdout.write(
+  failed.length > 0 ? `\nfailed: ${failed.join(', ')}\n` : '\nall checks hold\n',
+);
+process.exitCode = failed.length > 0 ? 1 : 0;
+
+function holds(problems) {
+  for (const problem of problems) process.stdout.write(`${problem}\n`);
+  return problems.length === 0;
+}
+
+/** The engine knows nothing of Node: lines of code that name `napi` anywhere else. */
+function napiOutsideBinding() {
+  return readdirSync('src', { recursive: true })
+    .filter((name) => name.endsWith('.rs') && !/^binding\b/.test(name))
+    .flatMap((name) =>
+      readFileSync(join('src', name), 'utf8')
+        .split('\n')
+        .map((line, index) => ({
+          code: line.replace(/\/\/.*/, ''),
+          at: `src/${name}:${index + 1}`,
+        }))
+        .filter(({ code }) => /\bnapi/.test(code))
+        .map(({ at }) => `${at} names napi`),
+    );
+}
+
+/** What package.json promises and `npm pack` would leave out in silence. */
+function missingFromPackage() {
+  const [{ files }] = JSON.parse(
+    output('npm', 'pack', '--dry-run', '--json', '--ignore-scripts', '--silent'),
+  );
+  const packed = files.map(({ path }) => path);
+  const { main, types, bin } = manifest;
+  const promised = [...manifest.files, main, types, ...Object.values(bin), 'LICENSE', 'README.md'];
+  return promised
+    .map((entry) => entry.replace(/^\.\//, ''))
+    .filter((entry) => !packed.some(picomatch(entry)))
+    .map((entry) => `${entry} is not there to be packed`);
+}
+
+/** Generated from package.json: they have its version, its engines and a folder for each target. */
+function outdatedManifests() {
+  const scratch = mkdtempSync(join(tmpdir(), 'wapix-lint-'));
+  try {
+    cpSync('package.json', join(scratch, 'package.json'));
+    run('napi', 'create-npm-dirs', '--cwd', scratch);
+    const generated = join(scratch, 'npm');
+    const names = new Set([...filesIn('npm'), ...filesIn(generated)]);
+    return [...names]
+      .filter((name) => read(join('npm', name)) !== read(join(generated, name)))
+      .map((name) => `npm/${name} is not what \`npx napi create-npm-dirs\` makes`);
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
+}
+
+function filesIn(directory) {
+  return readdirSync(directory, { recursive: true }).filter((name) => /\.(json|md)$/.test(name));
+}
+
+function read(file) {
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+}

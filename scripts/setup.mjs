@@ -1,0 +1,103 @@
+/**
+ * Installs the dependencies and builds what has changed since the last time: `binding/` from Rust,
+ * `dist/` from TypeScript. It runs before there is a node_modules, so it imports Node's own modules only.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { output, run } from './run.mjs';
+
+if (installed()) say('node_modules', 'up to date');
+else {
+  say('node_modules', 'installing');
+  // The tools that build are development dependencies, whatever NODE_ENV says.
+  run('npm', 'ci', '--include=dev', '--no-audit', '--no-fund');
+}
+
+/** What the build itself depends on, besides the sources. */
+const BUILD = ['package.json', 'package-lock.json', 'scripts/setup.mjs'];
+
+build('binding', {
+  from: ['src', 'build.rs', 'Cargo.toml', 'Cargo.lock', ...BUILD],
+  with: [output('rustc', '-vV'), process.env.RUSTFLAGS],
+  by: () =>
+    run(
+      ...['napi', 'build', '--platform', '--release', '--output-dir', 'binding'],
+      ...['--js', 'index.js', '--dts', 'index.d.ts', '--', '--locked'],
+    ),
+});
+
+build('dist', {
+  from: ['lib', 'index.d.ts', 'binding/index.d.ts', 'tsconfig.json', ...BUILD],
+  with: [],
+  by: compile,
+});
+
+/** Whether node_modules is what package-lock.json asks for, by npm's own record of what it installed. */
+function installed() {
+  if (!existsSync('node_modules/.package-lock.json')) return false;
+  const wanted = Object.entries(packages('package-lock.json')).filter(([path]) => path !== '');
+  const present = packages('node_modules/.package-lock.json');
+  return wanted.every(([path, { integrity, optional }]) =>
+    present[path] ? present[path].integrity === integrity : optional,
+  );
+}
+
+function packages(lockfile) {
+  return JSON.parse(readFileSync(lockfile, 'utf8')).packages;
+}
+
+/**
+ * Makes `directory`, unless the stamp in it says that it was made from these very files, and that
+ * nobody has touched it since.
+ */
+function build(directory, { from, with: facts, by: make }) {
+  const stamp = join(directory, '.stamp');
+  // Before the build: a source that changes meanwhile is one for the next.
+  const inputs = digest(from, facts);
+  const current = () => `${inputs} ${digest([directory], [])}\n`;
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === current()) {
+    say(directory, 'up to date');
+    return;
+  }
+  say(directory, 'building');
+  make();
+  writeFileSync(stamp, current());
+}
+
+function digest(paths, facts) {
+  const hash = createHash('sha256').update(JSON.stringify(facts));
+  for (const file of paths.flatMap(filesIn)) {
+    hash.update(`\0${file}\0`).update(readFileSync(file));
+  }
+  return hash.digest('hex');
+}
+
+function filesIn(path) {
+  if (!existsSync(path)) return [];
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path, { recursive: true })
+    .sort()
+    .filter((name) => name !== '.stamp')
+    .map((name) => join(path, name))
+    .filter((file) => statSync(file).isFile());
+}
+
+function compile() {
+  const sources = filesIn('lib').filter((file) => file.endsWith('.ts'));
+  const compiled = new Set(
+    sources.map((file) => file.replace(/^lib/, 'dist').replace(/\.ts$/, '.js')),
+  );
+  // tsc does not look whether what it wrote the last time is still there.
+  if (![...compiled].every((file) => existsSync(file)))
+    rmSync('dist', { recursive: true, force: true });
+  run('tsc', '-p', '.');
+  // Nor does it remove what a deleted source has left.
+  for (const file of filesIn('dist')) {
+    if (file.endsWith('.js') && !compiled.has(file)) rmSync(file);
+  }
+}
+
+function say(what, state) {
+  process.stdout.write(`${what.padEnd(12)}  ${state}\n`);
+}

@@ -1,0 +1,65 @@
+/** Builds, runs every test (those after a failure too), and ends with their count. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { command } from './run.mjs';
+import './setup.mjs';
+
+const SUITES = [
+  {
+    name: 'cargo',
+    words: ['cargo', 'test', '--locked', '--no-fail-fast'],
+    // A line for each test binary, and one for the doc tests.
+    passed: /^test result: .* (\d+) passed/gm,
+    failed: /^test result: .* (\d+) failed/gm,
+    skipped: /^test result: .* (\d+) ignored/gm,
+  },
+  {
+    name: 'ava',
+    words: ['ava'],
+    passed: /^ *(\d+) tests? passed/gm,
+    failed: /^ *(\d+) (?:tests? failed|uncaught exceptions?|unhandled rejections?)/gm,
+    skipped: /^ *(\d+) tests? skipped/gm,
+  },
+  // It prints no count: one test.
+  { name: 'types', words: ['tsc', '-p', '__test__/types'] },
+];
+
+const total = { passed: 0, failed: 0, skipped: 0 };
+const summaries = [];
+for (const suite of SUITES) {
+  process.stdout.write(`\n> ${suite.words.join(' ')}\n`);
+  const { text, succeeded } = await run(suite.words);
+  const counts = suite.passed
+    ? {
+        passed: sum(text, suite.passed),
+        failed: sum(text, suite.failed),
+        skipped: sum(text, suite.skipped),
+      }
+    : { passed: succeeded ? 1 : 0, failed: 0, skipped: 0 };
+  // One that did not compile, or broke down, has counted nothing.
+  if (!succeeded) counts.failed ||= 1;
+  for (const key of Object.keys(total)) total[key] += counts[key];
+  summaries.push(`${suite.name.padEnd(7)}${show(counts)}\n`);
+}
+process.stdout.write(`\n${summaries.join('')}\n${show(total)}\n`);
+process.exitCode = total.failed === 0 ? 0 : 1;
+
+/** Runs a command, its output both shown and kept. */
+async function run(words) {
+  const child = spawn(...command(words), { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk) => {
+    text += chunk;
+    process.stdout.write(chunk);
+  });
+  const [code] = await once(child, 'close');
+  return { text, succeeded: code === 0 };
+}
+
+function sum(text, pattern) {
+  return [...text.matchAll(pattern)].reduce((total, [, count]) => total + Number(count), 0);
+}
+
+function show({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`;
+}
