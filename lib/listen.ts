@@ -33,7 +33,11 @@ function portOf(port: unknown): { port?: number } {
   if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number < 65536) {
     return { port: number };
   }
-  const error = new RangeError(`options.port should be >= 0 and < 65536. Received ${String(port)}.`);
+  if (typeof number !== 'number') {
+    const error = new TypeError(`The port must be a number. Received ${String(port)}.`);
+    throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
+  }
+  const error = new RangeError(`The port should be >= 0 and < 65536. Received ${String(port)}.`);
   throw Object.assign(error, { code: 'ERR_SOCKET_BAD_PORT' });
 }
 
@@ -48,19 +52,14 @@ export function resolveHost(
 /** The error that Node's own servers emit where listening fails. */
 export function listenError(errno: number, where: ListenOptions): NodeJS.ErrnoException {
   const [code, description] = getSystemErrorMap().get(-errno) ?? [nameOf(errno), 'unknown error'];
-  const at = where.path ?? `${where.host ?? '::'}:${where.port ?? 0}`;
+  const address = where.path ?? where.host ?? '::';
+  const port = where.path === undefined ? where.port : -1;
+  const at = port !== undefined && port > 0 ? `${address}:${port}` : address;
   const error: NodeJS.ErrnoException = new Error(`listen ${code}: ${description} ${at}`);
   error.errno = -errno;
   error.code = code;
   error.syscall = 'listen';
-  const { path } = where;
-  Object.assign(
-    error,
-    path === undefined
-      ? { address: where.host ?? '::', port: where.port ?? 0 }
-      : { address: path, port: -1 },
-  );
-  return error;
+  return Object.assign(error, { address }, port ? { port } : {});
 }
 
 /** On Windows the system's numbers are not libuv's. */
