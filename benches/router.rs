@@ -2,7 +2,7 @@
 //!
 //! Every cell looks up the same paths, one after the other, in the same routes: three for each
 //! resource, `/api/v1/resourceN`, `/api/v1/resourceN/:id` and `/api/v1/resourceN/:id/items/:item`. A miss
-//! is, in turn, of an unknown resource, of an unknown child, and of a path that goes on too long.
+//! is of an unknown resource, of an unknown child, or of a path that goes on too long.
 //!
 //! What is found is taken apart on the spot, as a server does: the route and its last parameter.
 //!
@@ -18,8 +18,8 @@ use wapix::router::{CanonicalPath, Lookup, Method, RouteId, Router, canonicalize
 
 const ROUTES: [usize; 4] = [10, 100, 1_000, 10_000];
 
-/// Enough paths that none of the routers is measured from the same few cache lines.
-const PATHS: usize = 256;
+/// So many that branch predictors do not learn them by heart, which no traffic lets them do.
+const PATHS: usize = 4096;
 
 fn pattern(route: usize) -> String {
     let resource = route / 3;
@@ -30,21 +30,27 @@ fn pattern(route: usize) -> String {
     }
 }
 
-/// The paths of a cell, spread over its routes.
+/// The paths of a cell, in random order; the same in every run.
 fn paths(kind: &str, routes: usize) -> Vec<String> {
-    let path = |index: usize| {
-        // A prime, so that neighbours in time are none in the tree.
-        let resource = index * 7919 % (routes / 3);
-        match (kind, index % 3) {
+    let mut state = 0x5eed_u64;
+    let mut random = |bound: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as usize % bound
+    };
+    let mut path = || {
+        let (resource, id, item) = (random(routes / 3), random(100_000), random(1_000));
+        match (kind, random(6)) {
             ("literal", _) => format!("/api/v1/resource{resource}"),
-            ("parameter", 0) => format!("/api/v1/resource{resource}/{index}/items/{resource}"),
-            ("parameter", _) => format!("/api/v1/resource{resource}/{index}"),
-            (_, 0) => format!("/api/v1/unknown{resource}/{index}"),
-            (_, 1) => format!("/api/v1/resource{resource}/{index}/unknown"),
-            (_, _) => format!("/api/v1/resource{resource}/{index}/items/{resource}/unknown"),
+            ("parameter", 0..=2) => format!("/api/v1/resource{resource}/{id}"),
+            ("parameter", _) => format!("/api/v1/resource{resource}/{id}/items/{item}"),
+            (_, 0..=1) => format!("/api/v1/unknown{resource}/{id}"),
+            (_, 2..=3) => format!("/api/v1/resource{resource}/{id}/unknown"),
+            (_, _) => format!("/api/v1/resource{resource}/{id}/items/{item}/unknown"),
         }
     };
-    (0..PATHS).map(path).collect()
+    (0..PATHS).map(|_| path()).collect()
 }
 
 fn taken(lookup: Lookup) -> Option<(RouteId, Option<(u32, u32)>)> {

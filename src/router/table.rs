@@ -16,6 +16,16 @@ const SCANNED: usize = 4;
 pub(super) struct Slots {
     first: u32,
     count: u32,
+    /// Which first bytes the texts have, by their lowest six bits: most that is not there is told from
+    /// that alone.
+    initials: u64,
+}
+
+impl Slots {
+    #[inline]
+    fn may_begin_with(self, byte: u8) -> bool {
+        self.initials >> (byte & 63) & 1 != 0
+    }
 }
 
 /// A text and its node; none in a vacant slot of a hash table.
@@ -44,8 +54,10 @@ impl Table {
             (2 * entries.len()).next_power_of_two()
         };
         self.slots.resize(first + count, Slot::default());
+        let mut initials = 0;
         for (position, (text, node)) in entries.into_iter().enumerate() {
             let text = text.as_bytes();
+            initials |= text.first().map_or(0, |byte| 1 << (byte & 63));
             let key = Key::new(text);
             let slots = &mut self.slots[first..];
             let mut at = position;
@@ -65,6 +77,7 @@ impl Table {
         Slots {
             first: first as u32,
             count: count as u32,
+            initials,
         }
     }
 
@@ -84,8 +97,10 @@ impl Table {
         start: usize,
         end: usize,
     ) -> Option<(NodeId, usize)> {
+        if !map.may_begin_with(*path.get(start)?) {
+            return None;
+        }
         match self.slots(map) {
-            [] => None,
             [only] => {
                 let stop = start + only.key.len();
                 if stop != end && path.get(stop) != Some(&b'/') {
