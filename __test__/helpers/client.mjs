@@ -133,6 +133,7 @@ class Client {
 
 function targetOf(server) {
   const address = server.address();
+  if (address === null) return {};
   return typeof address === 'string' ? { path: address } : { host: hostOf(address), ...address };
 }
 

@@ -1,0 +1,198 @@
+import { Readable } from 'node:stream';
+import test from 'ava';
+import { createServer, stream, text } from 'wapix';
+import { connect, request, requestBytes } from './helpers/client.mjs';
+import { within } from './helpers/deadline.mjs';
+import { aborted, closed, deferred, once } from './helpers/events.mjs';
+import { captureErrors } from './helpers/log.mjs';
+import { serve } from './helpers/server.mjs';
+
+captureErrors();
+
+const ROUTES = { '/': { get: () => text('hello') } };
+
+test('close: the callback without an error, then nothing twice', async (t) => {
+  const server = await serve(t, ROUTES);
+  const events = [];
+  const called = deferred();
+  server.on('close', () => events.push('close'));
+  t.is(server.close(called.resolve), server);
+  events.push('returned');
+  t.is(await within(called.promise, 'the callback of close'), undefined);
+  t.deepEqual(events, ['returned', 'close']);
+});
+
+test('close without a running server gives ERR_SERVER_NOT_RUNNING', async (t) => {
+  const server = createServer(ROUTES);
+  const error = await new Promise((resolve) => server.close(resolve));
+  t.is(error.code, 'ERR_SERVER_NOT_RUNNING');
+  t.is(error.message, 'Server is not running.');
+  t.notThrows(() => server.close());
+});
+
+test('a second close tells that the first is under way, and both are told', async (t) => {
+  const server = await serve(t, ROUTES);
+  const first = new Promise((resolve) => server.close(resolve));
+  const second = new Promise((resolve) => server.close(resolve));
+  t.is(await within(first, 'the first callback'), undefined);
+  t.is((await within(second, 'the second callback')).code, 'ERR_SERVER_NOT_RUNNING');
+});
+
+test('closed before it listened, it never tells that it listens', async (t) => {
+  for (const where of [
+    [0, '127.0.0.1'],
+    [0, 'localhost'],
+  ]) {
+    const server = createServer(ROUTES);
+    server.once('listening', () => t.fail());
+    server.listen(...where);
+    const over = once(server, 'close');
+    server.close();
+    await over;
+    t.false(server.listening);
+    t.is(server.address(), null);
+  }
+});
+
+test('close waits for requests in flight, whose answers are whole', async (t) => {
+  const gate = deferred();
+  const server = await serve(t, {
+    '/': {
+      get: async () => {
+        await gate.promise;
+        return text('x'.repeat(300_000));
+      },
+    },
+    '/stream': {
+      get: () =>
+        stream(
+          Readable.from(
+            (async function* () {
+              yield 'first,';
+              await gate.promise;
+              yield 'last';
+            })(),
+          ),
+        ),
+    },
+  });
+  const [whole, streamed] = [await connect(t, server), await connect(t, server)];
+  whole.send(requestBytes('GET /'));
+  streamed.send(requestBytes('GET /stream'));
+  await streamed.through('first,');
+  const over = once(server, 'close');
+  let isOver = false;
+  server.once('close', () => {
+    isOver = true;
+  });
+  server.close();
+  t.false(isOver);
+  gate.resolve();
+  const response = await whole.response();
+  t.is(response.text.length, 300_000);
+  t.is(response.field('connection'), 'close');
+  await streamed.through('4\r\nlast\r\n0\r\n\r\n');
+  t.is(await whole.ended(), 'end');
+  t.is(await streamed.ended(), 'end');
+  await over;
+});
+
+test('close refuses new connections at once', async (t) => {
+  const gate = deferred();
+  const entered = deferred();
+  const server = await serve(t, {
+    '/': {
+      get: async () => {
+        entered.resolve();
+        await gate.promise;
+        return text('done');
+      },
+    },
+  });
+  const address = server.address();
+  const pending = request(t, server, 'GET /');
+  await entered.promise;
+  const over = once(server, 'close');
+  server.close();
+  // The I/O thread is told; it may accept until it has heard.
+  const connecting = async () => {
+    for (;;) (await connect(t, server, { host: address.address, port: address.port })).destroy();
+  };
+  const error = await t.throwsAsync(connecting());
+  t.regex(error.code, /ECONNREFUSED|ECONNRESET/);
+  gate.resolve();
+  t.is((await pending).text, 'done');
+  await over;
+});
+
+test('close ends idle and silent connections before the deadline', async (t) => {
+  const server = await serve(t, ROUTES);
+  const silent = await connect(t, server);
+  const idle = await connect(t, server);
+  idle.send(requestBytes('GET /'));
+  await idle.response();
+
+  const waiting = await serve(t, { '/': { get: () => stream(new Readable({ read() {} })) } });
+  const streamed = await connect(t, waiting);
+  streamed.send(requestBytes('GET /'));
+  await streamed.head();
+
+  const order = [];
+  waiting.on('close', () => order.push('deadline'));
+  server.on('close', () => order.push('idle and silent'));
+  const over = [once(waiting, 'close'), once(server, 'close')];
+  waiting.close();
+  server.close();
+  t.is(await silent.ended(), 'end');
+  t.is(await idle.ended(), 'end');
+  await Promise.all(over);
+  t.deepEqual(order, ['idle and silent', 'deadline']);
+});
+
+test('close from within a handler answers that request', async (t) => {
+  const server = await serve(t, {
+    '/': {
+      get: () => {
+        server.close();
+        return text('last words');
+      },
+    },
+  });
+  const over = once(server, 'close');
+  const response = await request(t, server, 'GET /');
+  t.is(response.text, 'last words');
+  t.is(response.field('connection'), 'close');
+  await over;
+});
+
+test('what never ends is cut off at the deadline: sources destroyed, signals aborted', async (t) => {
+  const source = new Readable({ read() {} });
+  const signals = [];
+  const entered = deferred();
+  const server = await serve(t, {
+    '/events': { get: () => stream(source, 'text/event-stream') },
+    '/never': {
+      get: ({ signal }) => {
+        signals.push(signal);
+        entered.resolve();
+        return new Promise(() => {});
+      },
+    },
+  });
+  const events = await connect(t, server);
+  events.send(requestBytes('GET /events'));
+  await events.head();
+  const never = await connect(t, server);
+  never.send(requestBytes('GET /never'));
+  await entered.promise;
+  const halfway = await connect(t, server);
+  halfway.send('GET / HTTP/1.1\r\nHost:');
+  server.close();
+  await once(server, 'close');
+  await closed(source);
+  await aborted(signals[0]);
+  t.truthy(await events.ended());
+  t.truthy(await never.ended());
+  t.truthy(await halfway.ended());
+  t.is(events.bytes.indexOf('0\r\n\r\n'), -1, 'the stream does not look complete');
+});

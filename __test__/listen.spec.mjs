@@ -1,0 +1,223 @@
+import { EventEmitter } from 'node:events';
+import { createServer as createNodeServer } from 'node:net';
+import test from 'ava';
+import { createServer, text } from 'wapix';
+import { connect, requestBytes } from './helpers/client.mjs';
+import { deferred, once } from './helpers/events.mjs';
+import { serve, stop } from './helpers/server.mjs';
+
+const ROUTES = { '/': { get: () => text('hello') } };
+
+function make(t) {
+  const server = createServer(ROUTES);
+  t.teardown(() => stop(server));
+  return server;
+}
+
+async function hello(t, server, where) {
+  const client = await connect(t, server, where);
+  client.send(requestBytes('GET /'));
+  const { text } = await client.response();
+  client.destroy();
+  return text;
+}
+
+const OVERLOADS = [
+  ['listen()', []],
+  ['listen(0)', [0]],
+  ['listen("0")', ['0']],
+  ['listen(0, host)', [0, '127.0.0.1']],
+  ['listen(0, name)', [0, 'localhost']],
+  ['listen({})', [{}]],
+  ['listen({ port })', [{ port: 0 }]],
+  ['listen({ port, host })', [{ port: 0, host: '127.0.0.1' }]],
+  ['listen({ host })', [{ host: '127.0.0.1' }]],
+  ['listen(undefined)', [undefined]],
+  ['listen(0, undefined)', [0, undefined]],
+  ['listen(0, host, backlog)', [0, '127.0.0.1', 16]],
+];
+
+for (const [name, args] of OVERLOADS) {
+  test(`${name} with and without a callback`, async (t) => {
+    const server = make(t);
+    t.is(server.listen(...args), server);
+    await once(server, 'listening');
+    t.is(await hello(t, server), 'hello');
+
+    const other = make(t);
+    const called = deferred();
+    const argsAndCallback = args.at(-1) === undefined ? args.slice(0, -1) : args;
+    other.listen(...argsAndCallback, called.resolve);
+    await called.promise;
+    t.true(other.listening);
+    t.is(await hello(t, other), 'hello');
+  });
+}
+
+test('the callback and the event come later, once, with the address known', async (t) => {
+  const server = make(t);
+  const order = [];
+  server.on('listening', () => order.push('event'));
+  server.listen(0, () => order.push(['callback', server.listening, server.address().port > 0]));
+  order.push('returned');
+  await once(server, 'listening');
+  t.deepEqual(order, ['returned', 'event', ['callback', true, true]]);
+});
+
+test('a server is an EventEmitter, with a state before, while and after it listens', async (t) => {
+  const server = make(t);
+  t.true(server instanceof EventEmitter);
+  t.is(server.address(), null);
+  t.false(server.listening);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port, ...address } = server.address();
+  t.deepEqual(address, { address: '127.0.0.1', family: 'IPv4' });
+  t.true(Number.isInteger(port) && port > 0);
+  t.true(server.listening);
+  server.close();
+  t.false(server.listening);
+  t.is(server.address(), null);
+  await once(server, 'close');
+  t.is(server.address(), null);
+});
+
+for (const where of [
+  [0],
+  [0, '::1'],
+  [0, '0.0.0.0'],
+  [0, '127.0.0.1'],
+  [0, '::'],
+  [0, 'localhost'],
+]) {
+  test(`address() is as Node's for listen(${where.join(', ')})`, async (t) => {
+    const server = make(t).listen(...where);
+    const node = createNodeServer().listen(...where);
+    t.teardown(() => node.close());
+    await Promise.all([once(server, 'listening'), once(node, 'listening')]);
+    const withoutPort = ({ port, ...rest }) => [rest, typeof port];
+    t.deepEqual(withoutPort(server.address()), withoutPort(node.address()));
+  });
+}
+
+test('without a host both IPv6 and IPv4 are served', async (t) => {
+  const server = await serve(t, ROUTES, {}, { port: 0 });
+  t.is(await hello(t, server, { host: '127.0.0.1' }), 'hello');
+  t.is(await hello(t, server, { host: '::1' }), 'hello');
+});
+
+const shapeOf = ({ name, message, code, errno, syscall, address, port, hostname }) => ({
+  name,
+  message,
+  code,
+  errno,
+  syscall,
+  address,
+  port,
+  hostname,
+});
+
+/** The error of listening, as Node's server and ours emit it. */
+async function listenErrors(t, where) {
+  const shapes = [];
+  for (const server of [make(t), createNodeServer()]) {
+    const failed = once(server, 'error');
+    server.listen(...where);
+    server.once('listening', () => server.close());
+    const [error] = await failed;
+    t.false(server.listening);
+    t.true(error instanceof Error);
+    shapes.push(shapeOf(error));
+  }
+  return shapes;
+}
+
+for (const [name, where] of [
+  ['a port in use', (port) => [port]],
+  ['a port in use on one address', (port) => [port, '127.0.0.1']],
+  ['a port in use, by options', (port) => [{ port, host: '127.0.0.1' }]],
+  ['a port in use on a named host', (port) => [port, 'localhost']],
+]) {
+  test(`${name}: EADDRINUSE exactly as Node's`, async (t) => {
+    const taken = await serve(t, ROUTES, {}, { port: 0 });
+    const [ours, nodes] = await listenErrors(t, where(taken.address().port));
+    t.is(nodes.code, 'EADDRINUSE');
+    t.deepEqual(ours, nodes);
+  });
+}
+
+test("an address that is not here: EADDRNOTAVAIL exactly as Node's", async (t) => {
+  const [ours, nodes] = await listenErrors(t, [0, '192.0.2.1']);
+  t.is(nodes.code, 'EADDRNOTAVAIL');
+  t.deepEqual(ours, nodes);
+});
+
+test("a host that has no address: the resolver's error, exactly as Node's", async (t) => {
+  const [ours, nodes] = await listenErrors(t, [0, 'no.such.host.invalid']);
+  t.is(nodes.syscall, 'getaddrinfo');
+  t.deepEqual(ours, nodes);
+});
+
+test('after an error the same server can listen elsewhere', async (t) => {
+  const taken = await serve(t, ROUTES);
+  const server = make(t).listen(taken.address().port, '127.0.0.1');
+  await once(server, 'error');
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.is(await hello(t, server), 'hello');
+});
+
+for (const port of [65_536, -1, 1.5, 'port 3', Number.NaN]) {
+  test(`listen({ port: ${JSON.stringify(port)} }) throws as Node's does`, (t) => {
+    const error = t.throws(() => createNodeServer().listen({ port }), { any: true });
+    t.throws(() => make(t).listen({ port }), { code: error.code, name: error.name });
+  });
+}
+
+test("listen twice throws as Node's does", async (t) => {
+  const server = await serve(t, ROUTES);
+  const node = createNodeServer().listen(0);
+  t.teardown(() => node.close());
+  await once(node, 'listening');
+  const { code, message } = t.throws(() => node.listen(0));
+  t.throws(() => server.listen(0), { code, message });
+  t.is(await hello(t, server), 'hello');
+});
+
+test('two servers in one process are apart', async (t) => {
+  const one = await serve(t, { '/': { get: () => text('one') } });
+  const two = await serve(t, { '/': { get: () => text('two') } });
+  t.deepEqual([await hello(t, one), await hello(t, two)], ['one', 'two']);
+  await stop(one);
+  t.is(await hello(t, two), 'two');
+});
+
+test('twenty servers, one after the other, on one port', async (t) => {
+  let port = 0;
+  for (let round = 0; round < 20; round += 1) {
+    const server = await serve(t, ROUTES, {}, { port, host: '127.0.0.1' });
+    ({ port } = server.address());
+    t.is(await hello(t, server), 'hello');
+    await stop(server);
+  }
+});
+
+test('one server, twenty times on one port', async (t) => {
+  const server = make(t);
+  let port = 0;
+  for (let round = 0; round < 20; round += 1) {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    ({ port } = server.address());
+    t.is(await hello(t, server), 'hello');
+    await stop(server);
+  }
+});
+
+test('a closed server may listen again from its close event', async (t) => {
+  const server = await serve(t, ROUTES);
+  server.once('close', () => server.listen(0, '127.0.0.1'));
+  server.close();
+  await once(server, 'listening');
+  t.is(await hello(t, server), 'hello');
+});
