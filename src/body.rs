@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
-    future::poll_fn,
+    future::{Future, poll_fn},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -12,7 +12,12 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 
-use crate::{config::STREAM_WINDOW, exchange::Observation};
+use tokio::time::Sleep;
+
+use crate::{
+    config::{LAST_CHUNK_DELAY, STREAM_WINDOW},
+    exchange::Observation,
+};
 
 /// Chunks below this size are gathered into one frame when hyper is slower than their source.
 const GATHER_BELOW: usize = 4 * 1024;
@@ -60,7 +65,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.is_empty(),
-            Self::Stream(stream) => stream.shared.lock().is_drained(),
+            Self::Stream(stream) => stream.held.is_none() && stream.shared.lock().is_drained(),
         }
     }
 
@@ -84,6 +89,15 @@ pub(crate) struct StreamBody {
     observation: Option<Observation>,
     /// What `Content-Length` still promises; hyper drops the body once it is fulfilled.
     promised: Option<u64>,
+    held: Option<Held>,
+}
+
+/// The chunk that would fulfil `Content-Length`, kept back until the source has ended: where it has
+/// more to say, the response must not look complete.
+struct Held {
+    chunk: Bytes,
+    /// A source that says nothing more does not keep its client waiting.
+    patience: Pin<Box<Sleep>>,
 }
 
 struct Shared {
@@ -154,6 +168,7 @@ pub(crate) fn stream_body(observation: Option<Observation>) -> (BodySender, Stre
         shared: Arc::clone(&shared),
         observation,
         promised: None,
+        held: None,
     };
     (BodySender { shared }, body)
 }
@@ -239,7 +254,10 @@ impl StreamBody {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, StreamFailed>>> {
-        let (chunk, report) = {
+        if self.held.is_some() {
+            return self.poll_held(context);
+        }
+        let (chunk, report, ended) = {
             let mut state = self.shared.lock();
             let Some(chunk) = state.pop() else {
                 return match state.end {
@@ -253,14 +271,12 @@ impl StreamBody {
             };
             state.unreported += chunk.len();
             let due = state.unreported >= REPORT_STEP;
-            (
-                chunk,
-                if due {
-                    std::mem::take(&mut state.unreported)
-                } else {
-                    0
-                },
-            )
+            let report = if due {
+                std::mem::take(&mut state.unreported)
+            } else {
+                0
+            };
+            (chunk, report, state.is_drained())
         };
         if let (true, Some(Observation { observer, token })) = (report > 0, &self.observation) {
             observer.consumed(*token, report);
@@ -270,9 +286,35 @@ impl StreamBody {
                 // hyper would cut the excess off and call the response complete.
                 return Poll::Ready(Some(Err(StreamFailed)));
             };
+            if left == 0 && !ended {
+                let patience = Box::pin(tokio::time::sleep(LAST_CHUNK_DELAY));
+                self.held = Some(Held { chunk, patience });
+                return self.poll_held(context);
+            }
             *promised = left;
         }
         Poll::Ready(Some(Ok(chunk)))
+    }
+
+    fn poll_held(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, StreamFailed>>> {
+        let Some(held) = &mut self.held else {
+            return Poll::Pending;
+        };
+        {
+            let mut state = self.shared.lock();
+            if state.end == Some(End::Failed) || !state.is_empty() {
+                return Poll::Ready(Some(Err(StreamFailed)));
+            }
+            if state.end.is_none() && held.patience.as_mut().poll(context).is_pending() {
+                state.waker = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+        }
+        self.promised = Some(0);
+        Poll::Ready(self.held.take().map(|held| Ok(held.chunk)))
     }
 }
 
@@ -280,7 +322,8 @@ impl Drop for StreamBody {
     fn drop(&mut self) {
         let complete = {
             let mut state = self.shared.lock();
-            let complete = state.is_drained() || (state.is_empty() && self.promised == Some(0));
+            let complete = self.held.is_none()
+                && (state.is_drained() || (state.is_empty() && self.promised == Some(0)));
             *state = State {
                 closed: true,
                 ..State::default()

@@ -36,6 +36,18 @@ pub(crate) struct ConnectionState {
     pub(crate) peer: Arc<Peer>,
     /// A request was answered before its body was read: the client may still be sending.
     pub(crate) answered_early: AtomicBool,
+    /// The response in progress ends where the connection does.
+    pub(crate) close_delimited: AtomicBool,
+}
+
+impl ConnectionState {
+    pub(crate) fn new(peer: Peer) -> Self {
+        Self {
+            peer: Arc::new(peer),
+            answered_early: AtomicBool::new(false),
+            close_delimited: AtomicBool::new(false),
+        }
+    }
 }
 
 impl<H: Handler> Service<H> {
@@ -78,7 +90,7 @@ impl<H: Handler> Service<H> {
             body,
             peer: Arc::clone(&connection.peer),
         };
-        self.handle(request).await
+        self.handle(connection, request).await
     }
 
     fn route(
@@ -116,7 +128,7 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    async fn handle(&self, request: Request) -> HyperResponse {
+    async fn handle(&self, connection: &ConnectionState, request: Request) -> HyperResponse {
         let version = request.head.version;
         let (exchange, reply) = exchange();
         // The panic hook has printed the message; the exchange, dropped, answers 500.
@@ -128,7 +140,7 @@ impl<H: Handler> Service<H> {
                 *response.headers_mut() = answer.headers;
                 response
             }
-            Some(Answer::Stream(head, body)) => stream(head, body, version).await,
+            Some(Answer::Stream(head, body)) => stream(connection, head, body, version).await,
             None => fixed(StatusCode::INTERNAL_SERVER_ERROR, None),
         }
     }
@@ -223,7 +235,12 @@ fn refuse_body(connection: &ConnectionState, refused: &Refused, limit: usize) ->
     response
 }
 
-async fn stream(head: Head, mut body: StreamBody, version: Version) -> HyperResponse {
+async fn stream(
+    connection: &ConnectionState,
+    head: Head,
+    mut body: StreamBody,
+    version: Version,
+) -> HyperResponse {
     let event_stream = head
         .headers
         .get(header::CONTENT_TYPE)
@@ -244,7 +261,8 @@ async fn stream(head: Head, mut body: StreamBody, version: Version) -> HyperResp
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;
     if version == Version::HTTP_10 && content_length.is_none() {
-        // The content ends where the connection does (RFC 9112, 6.3).
+        // RFC 9112, 6.3.
+        connection.close_delimited.store(true, Ordering::Relaxed);
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -246,6 +246,59 @@ async fn a_client_that_leaves_a_silent_stream_cancels_it() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_behind_a_pipelined_request_cancels_it() {
+    let (server, mut senders, mut told) = streaming(None).await;
+    let mut client = server.connect().await;
+    client.send([GET, GET].concat().as_bytes()).await;
+    let sender = senders.recv().await.unwrap();
+    sender.send_slice(b"first");
+    client.head().await;
+    drop(client);
+    assert_eq!(told.recv().await, Some(Told::Cancelled(7)));
+}
+
+#[tokio::test]
+async fn a_pipelined_request_read_ahead_is_answered_in_its_turn() {
+    let (server, mut senders, mut told) = streaming(None).await;
+    let mut client = server.connect().await;
+    client.send(GET.as_bytes()).await;
+    let first = senders.recv().await.unwrap();
+    first.send_slice(b"first");
+    client.head().await;
+    // Far more than hyper reads at a time.
+    let pipelined = GET.repeat(500);
+    client.send(pipelined.as_bytes()).await;
+    first.end();
+    assert_eq!(client.chunk().await, b"first");
+    assert_eq!(client.chunk().await, b"");
+    for _ in 0..500 {
+        senders.recv().await.unwrap().end();
+        assert_eq!(client.head().await.status, 200);
+        assert_eq!(told.recv().await, Some(Told::Completed(7)));
+    }
+}
+
+#[tokio::test]
+async fn http_1_0_content_ends_with_the_connection_and_with_a_reset_where_it_fails() {
+    let (server, mut senders, _told) = streaming(None).await;
+    for failing in [false, true] {
+        let mut client = server.connect().await;
+        client.send(b"GET / HTTP/1.0\r\n\r\n").await;
+        let sender = senders.recv().await.unwrap();
+        sender.send_slice(b"content");
+        let head = client.head().await;
+        assert_eq!(head.header("transfer-encoding"), None);
+        assert_eq!(client.bytes(7).await, b"content");
+        if failing {
+            sender.fail()
+        } else {
+            sender.end()
+        }
+        assert_eq!(client.is_reset().await, failing);
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_before_the_answer_cancels_the_exchange() {
     let (tell, mut told) = mpsc::unbounded_channel();
     let observer: Arc<dyn Observer> = Arc::new(Teller(tell));
@@ -299,6 +352,24 @@ async fn a_content_length_that_the_stream_misses_closes_the_connection() {
             .map_or("", |(_, content)| content);
         assert!(content.len() < 8, "{received:?} looks complete");
     }
+}
+
+#[tokio::test]
+async fn content_beyond_its_length_is_noticed_even_behind_the_last_byte() {
+    let (server, mut senders, _told) = streaming(Some(5)).await;
+    let mut client = server.connect().await;
+    client.send(GET.as_bytes()).await;
+    let sender = senders.recv().await.unwrap();
+    sender.send(Bytes::from_static(b"hel"));
+    client.head().await;
+    assert_eq!(client.bytes(3).await, b"hel");
+    sender.send(Bytes::from_static(b"lo"));
+    sender.send(Bytes::from_static(b"!"));
+    sender.end();
+    assert!(
+        client.is_closed().await,
+        "the last chunk must not have left"
+    );
 }
 
 #[tokio::test]

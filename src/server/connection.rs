@@ -5,20 +5,21 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     task::Poll,
 };
 
 use hyper::{server::conn::http1, service::service_fn};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     time::timeout,
 };
 
-use super::{Shutdown, Tls, cork::Corked, listener::Accepted};
+use super::{
+    Shutdown, Tls,
+    cork::{Corked, Reset},
+    listener::Accepted,
+};
 use crate::{
     config::{CONNECTION_BUFFER, HANDSHAKE_TIMEOUT, LINGER},
     handler::{Handler, Peer},
@@ -52,7 +53,7 @@ async fn secure<H: Handler, S>(
     service: &Service<H>,
     shutdown: &Shutdown,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Reset + AsyncRead + AsyncWrite + Unpin,
 {
     let Some(tls) = tls else {
         return serve_http1(stream, peer, service, shutdown).await;
@@ -70,12 +71,9 @@ async fn serve_http1<H: Handler, S>(
     service: &Service<H>,
     shutdown: &Shutdown,
 ) where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Reset + AsyncRead + AsyncWrite + Unpin,
 {
-    let state = ConnectionState {
-        peer: Arc::new(peer),
-        answered_early: AtomicBool::new(false),
-    };
+    let state = ConnectionState::new(peer);
     let stream = Corked::new(stream);
     let outcome = {
         let respond = service_fn(|request| async {
@@ -96,20 +94,27 @@ async fn serve_http1<H: Handler, S>(
                 draining = true;
                 connection.as_mut().graceful_shutdown();
             }
+            stream.begin();
             let served = connection.as_mut().poll(context);
-            match stream.poll_uncork(context) {
-                Poll::Ready(Err(_)) => Poll::Ready(Outcome::Gone),
-                _ => served.map(|served| match served {
-                    Ok(()) => Outcome::Ended,
-                    Err(error) if error.is_parse() => Outcome::Malformed,
-                    Err(_) => Outcome::Broken,
-                }),
+            if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
+                return Poll::Ready(Outcome::Gone);
+            }
+            match served {
+                Poll::Ready(Ok(())) => Poll::Ready(Outcome::Ended),
+                Poll::Ready(Err(error)) if error.is_parse() => Poll::Ready(Outcome::Malformed),
+                Poll::Ready(Err(_)) => Poll::Ready(Outcome::Broken),
+                Poll::Pending => stream.poll_left(context).map(|()| Outcome::Gone),
             }
         })
         .await
     };
     let linger = match outcome {
         Outcome::Gone => return,
+        Outcome::Broken if state.close_delimited.load(Ordering::Relaxed) => {
+            // The end of such a response is the end of the connection: only a reset says that it
+            // is not whole.
+            return stream.reset();
+        }
         Outcome::Malformed => true,
         Outcome::Ended | Outcome::Broken => state.answered_early.load(Ordering::Relaxed),
     };
@@ -133,18 +138,13 @@ enum Outcome {
 /// Sends what is left to send and ends the sending side. With `linger`, takes what the client still
 /// sends: closing a socket with unread data resets the connection, and the reset can overtake the
 /// answer (RFC 9112, 9.6).
-async fn end<S: AsyncRead + AsyncWrite + Unpin>(
+async fn end<S: Reset + AsyncRead + AsyncWrite + Unpin>(
     stream: &Corked<S>,
     linger: bool,
 ) -> io::Result<()> {
     poll_fn(|context| stream.poll_end(context)).await?;
-    let mut discarded = [0; 4096];
-    while linger {
-        let mut buffer = ReadBuf::new(&mut discarded);
-        poll_fn(|context| stream.poll_read_past(context, &mut buffer)).await?;
-        if buffer.filled().is_empty() {
-            break;
-        }
+    if linger {
+        poll_fn(|context| stream.poll_discard(context)).await?;
     }
     Ok(())
 }

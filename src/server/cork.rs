@@ -3,17 +3,27 @@
 //! hyper flushes after every response; of sixteen pipelined requests each answer would be a system
 //! call and a packet of its own. (hyper's `pipeline_flush` is no way out: it loses answers before a
 //! malformed request, and takes content without limit.)
+//!
+//! It also looks past hyper for the client's leaving: hyper does not read while it holds a pipelined
+//! request, and would not see the end of the stream behind it.
 
 use std::{
     io::{self, IoSlice},
+    mem::MaybeUninit,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
+use tokio_rustls::server::TlsStream;
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
 const DIRECT: usize = 16 * 1024;
@@ -21,6 +31,8 @@ const DIRECT: usize = 16 * 1024;
 const LIMIT: usize = 64 * 1024;
 /// What an idle connection may keep of its buffer.
 const KEEP: usize = 1024;
+/// How much is read past hyper.
+const AHEAD: usize = 16 * 1024;
 /// How many slices one system call is given.
 const SLICES: usize = 16;
 
@@ -37,6 +49,10 @@ struct Inner<S> {
     sent: usize,
     /// Something was written to `stream` that it may hold back (TLS records).
     unflushed: bool,
+    /// What was read past hyper, for hyper's next read.
+    ahead: Vec<u8>,
+    /// hyper waits for the socket itself.
+    hyper_reads: bool,
 }
 
 impl<S> Clone for Corked<S> {
@@ -55,6 +71,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Corked<S> {
             gathered: Vec::new(),
             sent: 0,
             unflushed: false,
+            ahead: Vec::new(),
+            hyper_reads: false,
         };
         Self {
             shared: Arc::new(Mutex::new(inner)),
@@ -71,13 +89,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Corked<S> {
         self.lock().poll_uncork(context)
     }
 
-    /// Reads into `buffer` past hyper.
-    pub(super) fn poll_read_past(
-        &self,
-        context: &mut Context<'_>,
-        buffer: &mut tokio::io::ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(self.lock().stream.inner_mut()).poll_read(context, buffer)
+    /// hyper is about to be polled.
+    pub(super) fn begin(&self) {
+        self.lock().hyper_reads = false;
+    }
+
+    /// Where hyper, polled, did not wait for the socket: resolves when the client has left.
+    pub(super) fn poll_left(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        while !inner.hyper_reads && inner.ahead.len() < AHEAD {
+            let mut bytes = [MaybeUninit::uninit(); 1024];
+            let mut buffer = ReadBuf::uninit(&mut bytes);
+            match ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {
+                    inner.ahead.extend_from_slice(buffer.filled());
+                }
+                _ => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Reads and forgets, up to the end of the stream.
+    pub(super) fn poll_discard(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.lock();
+        loop {
+            let mut bytes = [MaybeUninit::uninit(); 4096];
+            let mut buffer = ReadBuf::uninit(&mut bytes);
+            ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// Makes the closing of the connection a reset.
+    pub(super) fn reset(&self)
+    where
+        S: Reset,
+    {
+        self.lock().stream.inner().reset();
     }
 
     /// Ends the sending side, once everything gathered was sent.
@@ -98,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
             }
             self.sent += sent;
         }
-        self.reset();
+        self.clear();
         if self.unflushed {
             ready!(Write::poll_flush(Pin::new(&mut self.stream), context))?;
             self.unflushed = false;
@@ -106,7 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
         Poll::Ready(Ok(()))
     }
 
-    fn reset(&mut self) {
+    fn clear(&mut self) {
         self.sent = 0;
         self.gathered.clear();
         self.gathered.shrink_to(KEEP);
@@ -142,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
                 return Poll::Ready(Ok(0));
             }
             if let Some(of_slices) = sent.checked_sub(rest.len()) {
-                self.reset();
+                self.clear();
                 if of_slices > 0 {
                     return Poll::Ready(Ok(of_slices));
                 }
@@ -157,9 +208,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Read for Corked<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.lock().stream).poll_read(context, buffer)
+        let mut inner = self.lock();
+        if !inner.ahead.is_empty() {
+            let length = inner.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&inner.ahead[..length]);
+            inner.ahead.drain(..length);
+            return Poll::Ready(Ok(()));
+        }
+        let read = Pin::new(&mut inner.stream).poll_read(context, buffer);
+        inner.hyper_reads = read.is_pending();
+        read
     }
 }
 
@@ -191,5 +251,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Corked<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_end(context)
+    }
+}
+
+/// A connection that can be closed with a reset (TCP's RST).
+pub(super) trait Reset {
+    /// Makes its closing a reset.
+    fn reset(&self);
+}
+
+impl Reset for TcpStream {
+    fn reset(&self) {
+        // Failing means that the connection is gone already.
+        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+#[cfg(unix)]
+impl Reset for tokio::net::UnixStream {
+    /// A Unix socket knows no reset; closing it with unread data is the nearest.
+    fn reset(&self) {}
+}
+
+impl<S: Reset> Reset for TlsStream<S> {
+    /// Without `close_notify` the client sees the content cut off (RFC 8446, 6.1), too.
+    fn reset(&self) {
+        self.get_ref().0.reset();
     }
 }

@@ -155,6 +155,20 @@ impl Client {
         chunk
     }
 
+    /// The next `length` bytes.
+    pub async fn bytes(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        patiently(self.stream.read_exact(&mut bytes)).await.unwrap();
+        bytes
+    }
+
+    /// Whether the connection ends with a reset, rather than a FIN.
+    pub async fn is_reset(&mut self) -> bool {
+        patiently(self.stream.read_to_end(&mut Vec::new()))
+            .await
+            .is_err()
+    }
+
     /// Everything up to the connection's end.
     pub async fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
