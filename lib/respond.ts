@@ -155,7 +155,9 @@ function contentOf(result: HttpResult): Content {
 }
 
 function invalidResult(value: unknown): WapixError {
-  const what = value === undefined ? 'nothing' : `a value of type ${typeof value}`;
+  let what = `a value of type ${typeof value}`;
+  if (value === undefined) what = 'nothing';
+  if (value === null) what = 'null';
   return new WapixError(
     'WAPIX_INVALID_RESULT',
     `the handler returned ${what}; return json(…), text(…), stream(…) or another of wapix's results`,

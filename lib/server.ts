@@ -130,7 +130,7 @@ class Server extends EventEmitter implements Contract {
       bound = listen('0.0.0.0');
     }
     if (bound.errno !== undefined) {
-      const error = listenError(bound.errno, where);
+      const error = listenError(bound.errno, ip === undefined ? where : { ...where, host: ip });
       process.nextTick(() => this.emit('error', error));
       return;
     }

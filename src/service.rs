@@ -56,10 +56,8 @@ impl<H: Handler> Service<H> {
         connection: &ConnectionState,
         request: http::Request<Incoming>,
     ) -> HyperResponse {
-        if !names_one_host(&request) {
-            let reason = "an HTTP/1.1 request has one Host field (RFC 9112, 3.2)";
-            let response = fixed(StatusCode::BAD_REQUEST, Some(reason));
-            return Self::answer_early(connection, &request, response);
+        if let Some(reason) = malformed(&request) {
+            return closing(connection, fixed(StatusCode::BAD_REQUEST, Some(reason)));
         }
         let sent_method = Method::from_http(request.method());
         let (route, params, decoded_path) = match self.route(sent_method, request.uri()) {
@@ -150,21 +148,38 @@ impl<H: Handler> Service<H> {
     fn answer_early(
         connection: &ConnectionState,
         request: &http::Request<Incoming>,
-        mut response: HyperResponse,
+        response: HyperResponse,
     ) -> HyperResponse {
-        if !request.body().is_end_stream() {
-            connection.answered_early.store(true, Ordering::Relaxed);
+        if request.body().is_end_stream() {
             response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        } else {
+            closing(connection, response)
         }
-        response
     }
 }
 
-fn names_one_host(request: &http::Request<Incoming>) -> bool {
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    hosts == 1 || (hosts == 0 && request.version() != Version::HTTP_11)
+/// A response that ends its connection, with the client perhaps still sending.
+fn closing(connection: &ConnectionState, mut response: HyperResponse) -> HyperResponse {
+    connection.answered_early.store(true, Ordering::Relaxed);
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
+}
+
+/// What is wrong with a request that hyper lets pass.
+fn malformed(request: &http::Request<Incoming>) -> Option<&'static str> {
+    let headers = request.headers();
+    let hosts = headers.get_all(header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Some("an HTTP/1.1 request has one Host field (RFC 9112, 3.2)");
+    }
+    // hyper looks at the last coding only. Whoever sits in front of us may look at the first.
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let understood = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if codings.next().is_some_and(|coding| !understood(coding)) || codings.next().is_some() {
+        return Some("the only Transfer-Encoding supported is `chunked` (RFC 9112, 6.1)");
+    }
+    None
 }
 
 /// Why a body was not read to its end.
@@ -216,23 +231,17 @@ async fn read_body(
 }
 
 fn refuse_body(connection: &ConnectionState, refused: &Refused, limit: usize) -> HyperResponse {
-    connection.answered_early.store(true, Ordering::Relaxed);
-    let mut response = match refused {
-        Refused::TooLarge => fixed(
+    let (status, message) = match refused {
+        Refused::TooLarge => (
             StatusCode::PAYLOAD_TOO_LARGE,
-            Some(&format!(
-                "the body is larger than the limit of {limit} bytes"
-            )),
+            format!("the body is larger than the limit of {limit} bytes"),
         ),
-        Refused::Broken(error) => fixed(
+        Refused::Broken(error) => (
             StatusCode::BAD_REQUEST,
-            Some(&format!("the body could not be read: {error}")),
+            format!("the body could not be read: {error}"),
         ),
     };
-    response
-        .headers_mut()
-        .insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+    closing(connection, fixed(status, Some(&message)))
 }
 
 async fn stream(
