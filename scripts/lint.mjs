@@ -56,8 +56,8 @@ function missingFromPackage() {
   const { main, types, bin } = manifest;
   const promised = [...manifest.files, main, types, ...Object.values(bin), 'LICENSE', 'README.md'];
   return promised
-    .map((entry) => entry.replace(/^\.\//, ''))
-    .filter((entry) => !packed.some(picomatch(entry)))
+    .map((entry) => entry.replace(/^\.?\//, ''))
+    .filter((entry) => !packed.some((path) => picomatch.isMatch(path, entry)))
     .map((entry) => `${entry} is not there to be packed`);
 }
 

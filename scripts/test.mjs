@@ -16,12 +16,14 @@ const SUITES = [
   {
     name: 'ava',
     words: ['ava'],
-    passed: /^ *(\d+) tests? passed/gm,
-    failed: /^ *(\d+) (?:tests? failed|uncaught exceptions?|unhandled rejections?)/gm,
-    skipped: /^ *(\d+) tests? skipped/gm,
+    // Its own summary leaves out those that passed where one has failed.
+    passed: /^ {2}[✔√] /gm,
+    failed: /^ {2}[✘×] \[fail\]/gm,
+    skipped: /^ {2}- \[skip\]/gm,
   },
-  // It prints no count: one test.
+  // These print no count: a test each.
   { name: 'types', words: ['tsc', '-p', '__test__/types'] },
+  { name: 'examples', words: ['tsc', '-p', 'examples'] },
 ];
 
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -39,7 +41,7 @@ for (const suite of SUITES) {
   // One that did not compile, or broke down, has counted nothing.
   if (!succeeded) counts.failed ||= 1;
   for (const key of Object.keys(total)) total[key] += counts[key];
-  summaries.push(`${suite.name.padEnd(7)}${show(counts)}\n`);
+  summaries.push(`${suite.name.padEnd(10)}${show(counts)}\n`);
 }
 process.stdout.write(`\n${summaries.join('')}\n${show(total)}\n`);
 process.exitCode = total.failed === 0 ? 0 : 1;
@@ -56,8 +58,9 @@ async function run(words) {
   return { text, succeeded: code === 0 };
 }
 
+/** The numbers in the lines that match; a line without one counts as one. */
 function sum(text, pattern) {
-  return [...text.matchAll(pattern)].reduce((total, [, count]) => total + Number(count), 0);
+  return [...text.matchAll(pattern)].reduce((total, [, count = 1]) => total + Number(count), 0);
 }
 
 function show({ passed, failed, skipped }) {
