@@ -7,11 +7,8 @@ use super::segment::{Key, segment_end};
 /// A node's place in the index. The root is nobody's child, so `None` costs nothing.
 pub(super) type NodeId = NonZeroU32;
 
-/// Up to this many texts are compared one by one: hashing would cost more.
-const SCANNED: usize = 4;
-
-/// One map's slots: a list while there are no more than [`SCANNED`], else a hash table, open-addressed
-/// and no more than half full.
+/// One map's slots: its only text, or a hash table, open-addressed and no more than half full. There is
+/// no list for few texts: which of them it is would be a branch that cannot be predicted.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Slots {
     first: u32,
@@ -47,25 +44,20 @@ impl Table {
     /// Adds a map of texts that differ from each other.
     pub(super) fn add(&mut self, entries: Vec<(String, NodeId)>) -> Slots {
         let first = self.slots.len();
-        let is_list = entries.len() <= SCANNED;
-        let count = if is_list {
-            entries.len()
-        } else {
-            (2 * entries.len()).next_power_of_two()
+        let count = match entries.len() {
+            len @ 0..=1 => len,
+            len => (2 * len).next_power_of_two(),
         };
         self.slots.resize(first + count, Slot::default());
         let mut initials = 0;
-        for (position, (text, node)) in entries.into_iter().enumerate() {
+        for (text, node) in entries {
             let text = text.as_bytes();
             initials |= text.first().map_or(0, |byte| 1 << (byte & 63));
             let key = Key::new(text);
             let slots = &mut self.slots[first..];
-            let mut at = position;
-            if !is_list {
-                at = key.hash(text) & (count - 1);
-                while slots[at].node.is_some() {
-                    at = (at + 1) & (count - 1);
-                }
+            let mut at = key.hash(text) & (count - 1);
+            while slots[at].node.is_some() {
+                at = (at + 1) & (count - 1);
             }
             slots[at] = Slot {
                 key,
@@ -121,15 +113,12 @@ impl Table {
     #[inline]
     fn search(&self, slots: &[Slot], text: &[u8]) -> Option<NodeId> {
         let key = Key::new(text);
-        if slots.len() <= SCANNED {
-            return slots
-                .iter()
-                .find(|slot| self.is_match(slot, key, text))?
-                .node;
+        if let [only] = slots {
+            return only.node.filter(|_| self.is_match(only, key, text));
         }
         let mut at = key.hash(text);
         loop {
-            let slot = &slots[at & (slots.len() - 1)];
+            let slot = slots.get(at & slots.len().wrapping_sub(1))?;
             slot.node?;
             if self.is_match(slot, key, text) {
                 return slot.node;
