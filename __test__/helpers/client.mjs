@@ -179,3 +179,14 @@ export async function request(t, server, line, headers, body) {
   client.destroy();
   return response;
 }
+
+/**
+ * Asks until the answer is 500: a failure that crosses a turn of the event loop can come after the
+ * headers, which wait no longer than 10 ms. An answer then is never complete.
+ */
+export async function requestFailure(t, server, line, rounds = 5) {
+  for (let round = 1; ; round += 1) {
+    const response = await request(t, server, line);
+    if (response.status === 500 || response.complete || round === rounds) return response;
+  }
+}

@@ -20,8 +20,8 @@ export function once(emitter, event) {
 
 /** Resolves when `readable` has closed, however it ended. */
 export function closed(readable, what = 'the stream closed') {
-  if (readable.closed) return Promise.resolve();
   readable.on('error', () => {});
+  if (readable.closed) return Promise.resolve();
   return within(new Promise((resolve) => readable.once('close', resolve)), what);
 }
 

@@ -1,0 +1,347 @@
+import { Readable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import test from 'ava';
+import { json, noContent, stream, text } from 'wapix';
+import { connect, request, requestBytes } from './helpers/client.mjs';
+import { aborted, closed, deferred } from './helpers/events.mjs';
+import { captureErrors, errorsNaming } from './helpers/log.mjs';
+import { serve, serveGet } from './helpers/server.mjs';
+import { counted, manual } from './helpers/source.mjs';
+
+captureErrors();
+
+const WAYS = [
+  ['FIN', (client) => client.end()],
+  ['RST', (client) => client.reset()],
+];
+
+for (const [how, leave] of WAYS) {
+  test(`a silent stream is destroyed at ${how}`, async (t) => {
+    const source = manual();
+    const server = await serve(t, { [`/silent-${how}`]: { get: () => stream(source) } });
+    const client = await connect(t, server);
+    client.send(requestBytes(`GET /silent-${how}`));
+    await client.head();
+    leave(client);
+    await closed(source);
+    t.is(source.errored, null, 'leaving is no error of the source');
+    t.is(await client.ended().catch(() => 'over'), client.ending ?? 'over');
+    await request(t, server, 'GET /other');
+    t.deepEqual(errorsNaming(`/silent-${how}`), [], 'an ordinary leave is not logged');
+  });
+
+  test(`a silent event stream is destroyed at ${how} before its first event`, async (t) => {
+    const source = manual();
+    const server = await serveGet(t, () => stream(source, 'text/event-stream'));
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    await client.head();
+    leave(client);
+    await closed(source);
+    t.pass();
+  });
+
+  test(`a stream in mid-flow is destroyed at ${how}`, async (t) => {
+    const source = manual();
+    const server = await serveGet(t, () => stream(source));
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    source.push('some');
+    await client.through('some');
+    leave(client);
+    await closed(source);
+    t.false(source.readableEnded);
+  });
+
+  test(`a stream whose client stalled is destroyed at ${how}`, async (t) => {
+    const source = counted(Number.POSITIVE_INFINITY);
+    const server = await serveGet(t, () => stream(source));
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    await client.head();
+    client.stall();
+    await quiet(t, server, source);
+    if (how === 'FIN') client.destroy();
+    else leave(client);
+    await closed(source);
+    t.pass();
+  });
+
+  test(`a handler that is pending learns of ${how} by its signal; its late stream is destroyed`, async (t) => {
+    const [entered, left] = [deferred(), deferred()];
+    const source = manual();
+    const server = await serveGet(t, async ({ signal }) => {
+      entered.resolve(signal);
+      await aborted(signal);
+      left.resolve(signal.reason);
+      return stream(source);
+    });
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    const signal = await entered.promise;
+    t.false(signal.aborted);
+    leave(client);
+    t.is((await left.promise).name, 'AbortError');
+    await closed(source);
+    t.pass();
+  });
+
+  test(`a late stream is destroyed though nobody watches the signal: ${how}`, async (t) => {
+    const gates = [];
+    const source = counted(Number.POSITIVE_INFINITY);
+    const server = await serve(t, {
+      '/watched': { get: ({ signal }) => new Promise(() => gates[0].resolve(signal)) },
+      '/': {
+        get: async () => {
+          gates[1].resolve();
+          await gates[2].promise;
+          return stream(source);
+        },
+      },
+    });
+    gates.push(deferred(), deferred(), deferred());
+    const clients = [await connect(t, server), await connect(t, server)];
+    clients[1].send(requestBytes('GET /'));
+    await gates[1].promise;
+    clients[0].send(requestBytes('GET /watched'));
+    const signal = await gates[0].promise;
+    // The first client leaves before the second: once the second is noticed, so is the first.
+    leave(clients[1]);
+    await turn();
+    leave(clients[0]);
+    await aborted(signal);
+    gates[2].resolve();
+    await closed(source);
+    t.pass();
+  });
+
+  test(`the signal of a stream aborts at ${how}`, async (t) => {
+    const given = deferred();
+    const source = manual();
+    const server = await serveGet(t, ({ signal }) => {
+      given.resolve(signal);
+      return stream(source, 'text/event-stream');
+    });
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    const signal = await given.promise;
+    await client.head();
+    t.false(signal.aborted);
+    leave(client);
+    await aborted(signal);
+    await closed(source);
+  });
+
+  test(`a signal first touched after ${how} has aborted`, async (t) => {
+    const source = manual();
+    let kept;
+    const server = await serveGet(t, (req) => {
+      kept = req;
+      return stream(source);
+    });
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    await client.head();
+    leave(client);
+    await closed(source);
+    t.true(kept.signal.aborted);
+  });
+
+  test(`an unread body neither hides ${how} nor cancels the handler`, async (t) => {
+    const [entered, gate] = [deferred(), deferred()];
+    const server = await serve(t, {
+      '/': {
+        post: async ({ signal }) => {
+          entered.resolve(signal);
+          await Promise.race([gate.promise, aborted(signal)]);
+          return text(String(signal.aborted));
+        },
+      },
+    });
+    const staying = await connect(t, server);
+    staying.send(requestBytes('POST /', {}, 'x'.repeat(100_000)));
+    const first = await entered.promise;
+    for (let round = 0; round < 10; round += 1) await request(t, server, 'GET /other');
+    t.false(first.aborted);
+    gate.resolve();
+    t.is((await staying.response()).text, 'false');
+    t.false(first.aborted);
+  });
+
+  test(`a second request that waits does not hide ${how}`, async (t) => {
+    const source = manual();
+    const server = await serveGet(t, () => stream(source, 'text/event-stream'));
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'), requestBytes('GET /'));
+    await client.head();
+    leave(client);
+    await closed(source, 'the stream closed, a second request waiting');
+    t.pass();
+  });
+
+  test(`a source whose declared length was sent, but which has not ended, is destroyed at ${how}`, async (t) => {
+    const source = manual();
+    const server = await serveGet(t, () => stream(source, 'a/b', { 'content-length': 4 }));
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    source.push('four');
+    t.is((await client.response()).text, 'four');
+    leave(client);
+    await closed(source);
+    t.pass();
+  });
+}
+
+/** Resolves when further requests are answered without `source` being read. */
+async function quiet(t, server, source) {
+  let before;
+  do {
+    before = source.produced;
+    for (let round = 0; round < 20; round += 1) await request(t, server, 'GET /other');
+  } while (source.produced !== before);
+}
+
+test('a stalled client stops its source within a bound, and gets every byte later', async (t) => {
+  const total = 40 * 1024 * 1024;
+  const source = counted(total, 64 * 1024);
+  const server = await serveGet(t, () => stream(source));
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /'));
+  await client.head();
+  client.stall();
+  await quiet(t, server, source);
+  // The windows of both sockets and our own; far from all of it.
+  t.true(source.produced < total / 2, String(source.produced));
+  let length = 0;
+  client.socket.on('data', (chunk) => {
+    length += chunk.length;
+  });
+  client.resume();
+  await closed(source);
+  t.true(source.readableEnded);
+  await client.through('0\r\n\r\n');
+  t.true(length > total / 2);
+});
+
+test('success never aborts a signal', async (t) => {
+  const signals = [];
+  const keep =
+    (answer) =>
+    ({ signal }) => {
+      signals.push([answer, signal]);
+      return ANSWERS[answer]();
+    };
+  const ANSWERS = {
+    json: () => json({ a: 1 }),
+    none: () => noContent(),
+    large: () => text('x'.repeat(1_000_000)),
+    empty: () => text(''),
+    stream: () => stream(Readable.from(['a', 'b'])),
+    'no-chunk': () => stream(Readable.from([])),
+    declared: () => stream(Readable.from(['ab']), 'a/b', { 'content-length': 2 }),
+    failed: () => undefined,
+    later: async () => {
+      await turn();
+      return json({});
+    },
+    length: () => text('ab', { 'content-length': 2 }),
+  };
+  const names = Object.keys(ANSWERS);
+  const routes = names.map((name) => [`/${name}`, { get: keep(name), post: keep(name) }]);
+  const server = await serve(t, Object.fromEntries(routes));
+  for (const method of ['GET', 'HEAD', 'POST']) {
+    for (const name of names) {
+      const client = await connect(t, server);
+      for (const version of ['1.1', '1.0']) {
+        const connection = version === '1.0' ? 'Connection: close\r\n' : '';
+        const body = method === 'POST' ? 'Content-Length: 2\r\n\r\nxx' : '\r\n';
+        client.send(`${method} /${name} HTTP/${version}\r\nHost: a\r\n${connection}${body}`);
+        await client.response(method);
+      }
+      client.destroy();
+    }
+  }
+  for (let round = 0; round < 20; round += 1) await request(t, server, 'GET /other');
+  t.is(signals.length, names.length * 6);
+  t.deepEqual(
+    signals.filter(([, { aborted }]) => aborted).map(([name]) => name),
+    [],
+  );
+});
+
+test('the signal of an earlier request does not hear of a later leave', async (t) => {
+  const signals = [];
+  const source = manual();
+  const server = await serve(t, {
+    '/whole': {
+      get: ({ signal }) => {
+        signals.push(signal);
+        return json({});
+      },
+    },
+    '/stream': {
+      get: ({ signal }) => {
+        signals.push(signal);
+        return stream(source);
+      },
+    },
+  });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /whole'));
+  await client.response();
+  client.send(requestBytes('GET /stream'));
+  await client.head();
+  client.end();
+  await closed(source);
+  t.deepEqual(
+    signals.map(({ aborted }) => aborted),
+    [false, true],
+  );
+});
+
+test('an async generator is returned from, and its finally runs', async (t) => {
+  const cleaned = deferred();
+  const server = await serveGet(t, ({ signal }) =>
+    stream(
+      Readable.from(
+        (async function* () {
+          try {
+            yield 'first';
+            await aborted(signal);
+            yield 'never sent';
+          } finally {
+            cleaned.resolve();
+          }
+        })(),
+      ),
+    ),
+  );
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /'));
+  await client.through('first');
+  client.end();
+  await cleaned.promise;
+  t.pass();
+});
+
+test('a thousand that leave leave nothing behind', async (t) => {
+  let open = 0;
+  let opened = 0;
+  const server = await serveGet(t, () => {
+    const source = manual();
+    open += 1;
+    opened += 1;
+    source.once('close', () => {
+      open -= 1;
+    });
+    return stream(source, 'text/event-stream');
+  });
+  for (let round = 0; round < 10; round += 1) {
+    const clients = await Promise.all(Array.from({ length: 100 }, () => connect(t, server)));
+    for (const client of clients) client.send(requestBytes('GET /'));
+    await Promise.all(clients.map((client) => client.head()));
+    for (const [index, client] of clients.entries()) WAYS[index % 2][1](client);
+  }
+  while (open > 0) await turn();
+  t.is(opened, 1000);
+});

@@ -1,0 +1,195 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
+import test from 'ava';
+import { stream } from 'wapix';
+import { connect, request, requestBytes } from './helpers/client.mjs';
+import { closed, until } from './helpers/events.mjs';
+import { captureErrors, errorsNaming } from './helpers/log.mjs';
+import { serve, serveGet } from './helpers/server.mjs';
+import { counted, manual, patterned } from './helpers/source.mjs';
+
+captureErrors();
+
+const MEBIBYTE = 1 << 20;
+
+/** A client that takes a read, stops, and goes on a turn later. */
+function throttle(client) {
+  client.socket.on('data', () => {
+    client.stall();
+    setImmediate(() => client.resume());
+  });
+}
+
+for (const [name, headers] of [
+  ['in chunks', {}],
+  ['with Content-Length', { 'content-length': 24 * MEBIBYTE }],
+]) {
+  test(`a large body through a throttled client has every byte: ${name}`, async (t) => {
+    const total = 24 * MEBIBYTE;
+    const source = counted(total, 50_000);
+    const server = await serveGet(t, () => stream(source, 'a/b', headers));
+    const client = await connect(t, server);
+    const hash = createHash('sha256');
+    throttle(client);
+    client.send(requestBytes('GET /'));
+    const { body, complete } = await client.response();
+    hash.update(body);
+    t.true(complete);
+    t.is(hash.digest('hex'), createHash('sha256').update(patterned(0, total)).digest('hex'));
+    t.true(source.readableEnded);
+  });
+}
+
+test('many streams at once, each in chunks of its own size, keep their bytes', async (t) => {
+  const server = await serve(t, {
+    '/:size': { get: ({ params }) => stream(counted(400_000, Number(params.size))) },
+  });
+  const sizes = [1_000, 4_095, 4_096, 4_097, 16_383, 16_384, 16_385, 65_536, 100_000, 400_000];
+  const expected = patterned(0, 400_000);
+  const responses = await Promise.all(
+    [...sizes, ...sizes].map((size) => request(t, server, `GET /${size}`)),
+  );
+  for (const { body, complete } of responses) t.true(complete && body.equals(expected));
+});
+
+for (const size of [100, 5_000, 20_000, 100_000]) {
+  test(`a source may reuse its buffer of ${size} bytes once a chunk was taken`, async (t) => {
+    const shared = Buffer.alloc(size);
+    const source = manual({ objectMode: true });
+    const server = await serveGet(t, () => stream(source));
+    const pending = request(t, server, 'GET /');
+    for (let index = 0; index < 60; index += 1) {
+      shared.fill(index);
+      source.push(shared);
+      // Taken at once where the stream flows: then the next round writes in the same turn.
+      if (source.readableLength > 0) await until(() => source.readableLength === 0, 'taking');
+    }
+    source.push(null);
+    const { body } = await pending;
+    t.is(body.length, 60 * size);
+    const wrong = Array.from({ length: 60 }, (_, index) => index).filter(
+      (index) => !body.subarray(index * size, (index + 1) * size).equals(Buffer.alloc(size, index)),
+    );
+    t.deepEqual(wrong, []);
+  });
+}
+
+test('a source far faster than its client is asked for no more than the client takes', async (t) => {
+  const source = counted(Number.POSITIVE_INFINITY, 64 * 1024);
+  const server = await serveGet(t, () => stream(source));
+  const client = await connect(t, server);
+  let received = 0;
+  client.socket.on('data', (chunk) => {
+    received += chunk.length;
+    client.stall();
+  });
+  client.send(requestBytes('GET /'));
+  const leads = [];
+  for (let step = 0; step < 200; step += 1) {
+    leads.push(source.produced - received);
+    client.resume();
+    await request(t, server, 'GET /other');
+  }
+  client.destroy();
+  await closed(source);
+  t.true(received > 0);
+  t.true(Math.max(...leads) < 20 * MEBIBYTE, `${Math.max(...leads)} bytes ahead`);
+});
+
+/** Serves a source of `pushes` with a declared length, and reads what comes until the end. */
+async function declared(t, path, length, pushes) {
+  const source = manual();
+  const server = await serve(t, {
+    [path]: { get: () => stream(source, 'a/b', { 'Content-Length': length }) },
+  });
+  const client = await connect(t, server);
+  client.send(requestBytes(`GET ${path}`));
+  if (pushes.length > 1) {
+    source.push(pushes.shift());
+    await client.through('\r\n\r\nsome');
+  }
+  for (const each of pushes) source.push(each);
+  return { client, source, logged: () => errorsNaming(`GET ${path} `) };
+}
+
+test('a stream shorter than its Content-Length: closed incomplete, logged', async (t) => {
+  const { client, source, logged } = await declared(t, '/short', 10, ['some', null]);
+  t.is(await client.ended(), 'end');
+  t.is(client.bytes.length, 0);
+  await closed(source);
+  t.is(logged().length, 1);
+  t.regex(logged()[0], /Content-Length is 10\b.*\b4\b/);
+});
+
+test('a stream longer than its Content-Length: closed, never more than declared, logged', async (t) => {
+  const { client, source, logged } = await declared(t, '/long', 6, ['some', 'more', null]);
+  t.is(await client.ended(), 'end');
+  t.true(client.bytes.length <= 2, client.bytes.toString());
+  await closed(source);
+  t.is(logged().length, 1);
+  t.regex(logged()[0], /Content-Length is 6\b/);
+});
+
+test('a stream longer from its first chunk on is 500, as the headers have not left', async (t) => {
+  const server = await serve(t, {
+    '/long-at-once': {
+      get: () => stream(Readable.from(['too long']), 'a/b', { 'content-length': 3 }),
+    },
+  });
+  const response = await request(t, server, 'GET /long-at-once');
+  t.is(response.status, 500);
+  t.is(errorsNaming('GET /long-at-once ').length, 1);
+});
+
+test('a connection whose response missed its length is not used again', async (t) => {
+  for (const content of ['abc', 'abcdefgh']) {
+    const server = await serve(t, {
+      '/missed': { get: () => stream(laterFrom(['a', content]), 'a/b', { 'content-length': 6 }) },
+      '/next': { get: () => stream(Readable.from(['next'])) },
+    });
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /missed'), requestBytes('GET /next'));
+    await client.ended();
+    t.is(client.bytes.indexOf('next'), -1);
+  }
+});
+
+/** A source that is at work for more than the delay of the headers. */
+function laterFrom(chunks) {
+  return Readable.from(
+    (async function* () {
+      for (const chunk of chunks) {
+        yield chunk;
+        for (let turns = 0; turns < 5; turns += 1) await turn();
+      }
+    })(),
+  );
+}
+
+test('declared and right: complete, nothing logged, the connection goes on', async (t) => {
+  const server = await serve(t, {
+    '/right': { get: () => stream(Readable.from(['ab', 'é']), 'a/b', { 'content-length': 4 }) },
+  });
+  const client = await connect(t, server);
+  for (let round = 0; round < 5; round += 1) {
+    client.send(requestBytes('GET /right'));
+    const response = await client.response();
+    t.is(response.field('content-length'), '4');
+    t.is(response.text, 'abé');
+  }
+  t.deepEqual(errorsNaming('GET /right '), []);
+});
+
+test('a source is told to end by its own end, not destroyed early, when all was declared', async (t) => {
+  const sources = [];
+  const server = await serveGet(t, () => {
+    sources.push(counted(500_000, 10_000));
+    return stream(sources.at(-1), 'a/b', { 'content-length': 500_000 });
+  });
+  for (let round = 0; round < 5; round += 1) {
+    t.true((await request(t, server, 'GET /')).body.equals(patterned(0, 500_000)));
+  }
+  await Promise.all(sources.map((source) => closed(source)));
+  t.true(sources.every((source) => source.readableEnded && source.errored === null));
+});
