@@ -3,6 +3,7 @@ import type { EventEmitter } from 'node:events';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
 
 // ---------------------------------------------------------------------------------------------
 // Handlers
@@ -121,19 +122,29 @@ export function status<T>(code: number, data: T, headers?: ResponseHeaders): Htt
 /** 200 with `text`, as `text/plain; charset=utf-8`. */
 export function text(text: string, headers?: ResponseHeaders): Ok<string>;
 /**
- * 200 with what `readable` produces, forwarded chunk by chunk: strings (as UTF-8), `Buffer`s and
- * `Uint8Array`s. The stream is read only as the client takes data, and destroyed when the client
+ * 200 with what `source` produces, forwarded chunk by chunk: strings (as UTF-8), `Buffer`s and
+ * `Uint8Array`s. The source is read only as the client takes data, and destroyed when the client
  * leaves. An error before the headers have left answers 500; later it closes the connection, so
  * that the client sees an incomplete response. The headers leave with the first chunk, or after
  * 10 ms without one; at once for `text/event-stream`.
  *
+ * A web `ReadableStream` is cancelled when the client leaves; of an async iterable, `return()` is
+ * called, which in a generator waits for a pending `await`: watch `req.signal` there.
+ *
  * @param contentType - defaults to `application/octet-stream`
  */
-export function stream(
-  readable: Readable,
+export function stream<Source extends StreamSource = Readable>(
+  source: Source,
   contentType?: string,
   headers?: ResponseHeaders,
-): HttpResult<Readable>;
+): HttpResult<Source>;
+
+/** What can be streamed. */
+export type StreamSource =
+  | Readable
+  | ReadableStream<string | Uint8Array>
+  | AsyncIterable<string | Uint8Array>
+  | Generator<string | Uint8Array, unknown, undefined>;
 
 // ---------------------------------------------------------------------------------------------
 // Server

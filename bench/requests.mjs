@@ -52,7 +52,10 @@ async function start(name) {
 function cpuTime(pid) {
   const ticks = (thread) => {
     const fields = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
-    const [user, system] = fields.slice(fields.lastIndexOf(')') + 2).split(' ').slice(11, 13);
+    const [user, system] = fields
+      .slice(fields.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 13);
     return Number(user) + Number(system);
   };
   const threads = readdirSync(`/proc/${pid}/task`);

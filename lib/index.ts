@@ -1,2 +1,12 @@
-export { badRequest, created, json, noContent, notFound, ok, status, stream, text } from './result.js';
+export {
+  badRequest,
+  created,
+  json,
+  noContent,
+  notFound,
+  ok,
+  status,
+  stream,
+  text,
+} from './result.js';
 export { createServer } from './server.js';

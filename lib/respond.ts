@@ -1,10 +1,10 @@
-import type { Readable } from 'node:stream';
 import type { Content, Outbox } from './bridge/outbox.js';
 import { MEDIA_JSON, MEDIA_NONE, MEDIA_TEXT } from './bridge/protocol.js';
 import { WapixError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { type HeaderText, writeHeaders } from './headers.js';
 import { type HttpResult, isResult } from './result.js';
+import { toReadable } from './source.js';
 import { discard, ResponseStream } from './stream.js';
 
 /** Told of what went wrong with a request, once. */
@@ -70,13 +70,7 @@ function respondStream(
   outbox: Outbox,
   report: Report,
 ): boolean {
-  if (!isReadable(result.body)) {
-    throw new WapixError(
-      'WAPIX_INVALID_RESULT',
-      'stream() takes a Node Readable; wrap another source with Readable.from() or Readable.fromWeb()',
-    );
-  }
-  const readable = result.body;
+  const readable = toReadable(result.body);
   if (exchange.cancelled) {
     discard(readable);
     return true;
@@ -110,15 +104,6 @@ function respondStream(
   );
   exchange.stream.start();
   return false;
-}
-
-function isReadable(value: unknown): value is Readable {
-  const candidate = value as Partial<Readable> | null | undefined;
-  return (
-    typeof candidate?.on === 'function' &&
-    typeof candidate.resume === 'function' &&
-    typeof candidate.destroy === 'function'
-  );
 }
 
 function headerGiven(headers: HttpResult['headers'], name: string): boolean {

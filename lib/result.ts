@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream';
 import type {
   BadRequest,
   HttpResult as Contract,
@@ -92,11 +91,11 @@ export function text(text: string, headers?: ResponseHeaders): Ok<string> {
   return make(200, text, headers, 'text');
 }
 
-export function stream(
-  readable: Readable,
+export function stream<Source>(
+  source: Source,
   contentType = 'application/octet-stream',
   headers?: ResponseHeaders,
-): Contract<Readable> {
-  const result = new HttpResult(200, readable, headers, 'stream', contentType);
-  return result as unknown as Contract<Readable>;
+): Contract<Source> {
+  const result = new HttpResult(200, source, headers, 'stream', contentType);
+  return result as unknown as Contract<Source>;
 }

@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { type AddressInfo, isIP } from 'node:net';
 import { constants } from 'node:os';
-import type { Server as Contract, Routes, ServerOptions } from '../index.js';
 import type { BindingListening } from '../binding/index.js';
+import type { Server as Contract, Routes, ServerOptions } from '../index.js';
 import { type BindingServer, createServer as createNative } from './bridge/native.js';
 import { Dispatcher } from './dispatch.js';
 import { fromNative, WapixError } from './errors.js';

@@ -158,7 +158,9 @@ export class Outbox {
         this.#byteLength += length;
       } else {
         source = CONTENT_BUFFER;
-        this.#buffers.push(content);
+        // Rust copies it, and must not while another thread writes.
+        const isShared = content.buffer instanceof SharedArrayBuffer;
+        this.#buffers.push(isShared ? Buffer.from(content) : content);
       }
     }
     this.#words[first] = (this.#words[first] as number) | source;

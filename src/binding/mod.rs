@@ -8,5 +8,6 @@
     allow(dead_code, reason = "napi exports nothing from a test binary")
 )]
 
+mod address;
 mod content;
 mod server;

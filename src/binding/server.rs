@@ -1,12 +1,6 @@
 //! A server as JavaScript drives it, on an I/O thread of its own.
 
-use std::{
-    cell::RefCell,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{cell::RefCell, sync::Arc, thread::JoinHandle, time::Duration};
 
 use bytes::Bytes;
 use napi::{
@@ -19,8 +13,9 @@ use napi::{
 };
 use napi_derive::napi;
 
+use super::address::{BindingAddress, BindingListening, bind, listening, not_listening};
 use crate::{
-    Config, Listener, LocalAddress, Server, Shutdown, Tls,
+    Config, Listener, Server, Shutdown, Tls,
     bridge::{Bridge, Taken},
     router::{InsertError, Method, RouteId, Router},
 };
@@ -43,24 +38,6 @@ pub struct BindingOptions {
     pub key: Option<Buffer>,
     /// PEM.
     pub cert: Option<Buffer>,
-}
-
-/// Where to listen: `ip` and `port`, or `path`.
-#[napi(object)]
-pub struct BindingAddress {
-    pub ip: Option<String>,
-    pub port: Option<u16>,
-    pub path: Option<String>,
-    pub backlog: Option<i32>,
-}
-
-/// The address bound, or the system's error number.
-#[napi(object)]
-pub struct BindingListening {
-    pub errno: Option<i32>,
-    pub ip: Option<String>,
-    pub port: Option<u16>,
-    pub path: Option<String>,
 }
 
 /// The routes and settings of a server, and the server while it runs.
@@ -350,55 +327,5 @@ struct OnDrop<F: FnMut()>(F);
 impl<F: FnMut()> Drop for OnDrop<F> {
     fn drop(&mut self) {
         (self.0)();
-    }
-}
-
-/// What Node's `net.Server` asks for.
-const DEFAULT_BACKLOG: i32 = 511;
-
-fn bind(address: BindingAddress) -> std::io::Result<Listener> {
-    if let Some(path) = address.path {
-        #[cfg(unix)]
-        return Listener::unix(path.into());
-        #[cfg(not(unix))]
-        return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, path));
-    }
-    let port = address.port.unwrap_or(0);
-    let backlog = address.backlog.unwrap_or(DEFAULT_BACKLOG);
-    let ip = address.ip.unwrap_or_else(|| "::".to_owned());
-    let ip: IpAddr = ip
-        .parse()
-        .map_err(|_| std::io::Error::from_raw_os_error(INVALID_ARGUMENT))?;
-    Listener::tcp(SocketAddr::new(ip, port), backlog)
-}
-
-/// `EINVAL` (`WSAEINVAL` on Windows).
-const INVALID_ARGUMENT: i32 = if cfg!(windows) { 10022 } else { 22 };
-
-fn listening(address: LocalAddress) -> BindingListening {
-    match address {
-        LocalAddress::Tcp(address) => BindingListening {
-            errno: None,
-            ip: Some(address.ip().to_string()),
-            port: Some(address.port()),
-            path: None,
-        },
-        #[cfg(unix)]
-        LocalAddress::Unix(path) => BindingListening {
-            errno: None,
-            ip: None,
-            port: None,
-            path: Some(path.to_string_lossy().into_owned()),
-        },
-    }
-}
-
-fn not_listening(error: &std::io::Error) -> BindingListening {
-    let errno = error.raw_os_error().unwrap_or(INVALID_ARGUMENT);
-    BindingListening {
-        errno: Some(errno),
-        ip: None,
-        port: None,
-        path: None,
     }
 }

@@ -1,0 +1,75 @@
+//! Where a server listens, as JavaScript says and hears it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use napi_derive::napi;
+
+use crate::{Listener, LocalAddress};
+
+/// Where to listen: `ip` and `port`, or `path`.
+#[napi(object)]
+pub struct BindingAddress {
+    pub ip: Option<String>,
+    pub port: Option<u16>,
+    pub path: Option<String>,
+    pub backlog: Option<i32>,
+}
+
+/// The address bound, or the system's error number.
+#[napi(object)]
+pub struct BindingListening {
+    pub errno: Option<i32>,
+    pub ip: Option<String>,
+    pub port: Option<u16>,
+    pub path: Option<String>,
+}
+
+/// What Node's `net.Server` asks for.
+const DEFAULT_BACKLOG: i32 = 511;
+
+pub(super) fn bind(address: BindingAddress) -> std::io::Result<Listener> {
+    if let Some(path) = address.path {
+        #[cfg(unix)]
+        return Listener::unix(path.into());
+        #[cfg(not(unix))]
+        return Err(std::io::Error::new(std::io::ErrorKind::Unsupported, path));
+    }
+    let port = address.port.unwrap_or(0);
+    let backlog = address.backlog.unwrap_or(DEFAULT_BACKLOG);
+    let ip = address.ip.unwrap_or_else(|| "::".to_owned());
+    let ip: IpAddr = ip
+        .parse()
+        .map_err(|_| std::io::Error::from_raw_os_error(INVALID_ARGUMENT))?;
+    Listener::tcp(SocketAddr::new(ip, port), backlog)
+}
+
+/// `EINVAL` (`WSAEINVAL` on Windows).
+const INVALID_ARGUMENT: i32 = if cfg!(windows) { 10022 } else { 22 };
+
+pub(super) fn listening(address: LocalAddress) -> BindingListening {
+    match address {
+        LocalAddress::Tcp(address) => BindingListening {
+            errno: None,
+            ip: Some(address.ip().to_string()),
+            port: Some(address.port()),
+            path: None,
+        },
+        #[cfg(unix)]
+        LocalAddress::Unix(path) => BindingListening {
+            errno: None,
+            ip: None,
+            port: None,
+            path: Some(path.to_string_lossy().into_owned()),
+        },
+    }
+}
+
+pub(super) fn not_listening(error: &std::io::Error) -> BindingListening {
+    let errno = error.raw_os_error().unwrap_or(INVALID_ARGUMENT);
+    BindingListening {
+        errno: Some(errno),
+        ip: None,
+        port: None,
+        path: None,
+    }
+}
