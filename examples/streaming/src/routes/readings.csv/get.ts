@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import { type RequestHandler, stream } from 'wapix';
 import { allReadings } from '../../readings';
 
@@ -17,7 +16,7 @@ function* rows(): Generator<string> {
 }
 
 const handler: RequestHandler = () =>
-  stream(Readable.from(rows()), 'text/csv; charset=utf-8', {
+  stream(rows(), 'text/csv; charset=utf-8', {
     'Content-Disposition': 'attachment; filename="readings.csv"',
   });
 

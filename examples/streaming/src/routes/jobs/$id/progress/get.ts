@@ -1,5 +1,4 @@
 import { on } from 'node:events';
-import { Readable } from 'node:stream';
 import { type HttpResult, type NotFound, notFound, type RequestHandler, stream } from 'wapix';
 import { event } from '../../../../event';
 import { findJob, type Job } from '../../../../jobs';
@@ -17,14 +16,14 @@ async function* progress(job: Job, signal: AbortSignal): AsyncGenerator<string> 
 }
 
 type Params = { id: string };
-type Result = HttpResult<Readable> | NotFound<{ error: string }>;
+type Result = HttpResult<AsyncGenerator<string>> | NotFound<{ error: string }>;
 
 const handler: RequestHandler<Params, Result> = (req) => {
   const job = findJob(req.params.id);
   if (!job) return notFound({ error: `There is no job ${req.params.id}` });
-  // A generator that waits for its next event cannot be closed from outside: the signal ends the
+  // A generator that waits for its next event cannot be ended from outside: the signal ends the
   // wait, and takes the listener away, when the client leaves.
-  return stream(Readable.from(progress(job, req.signal)), 'text/event-stream', {
+  return stream(progress(job, req.signal), 'text/event-stream', {
     'Cache-Control': 'no-cache',
   });
 };
