@@ -1,29 +1,13 @@
-/** A self-signed certificate for localhost, 127.0.0.1 and ::1, and its key: for tests only. */
-export const CERT = `-----BEGIN CERTIFICATE-----
-MIIBrTCCAVSgAwIBAgIUPJGSIfaBzrUAHu6Qdf99tHyOSfUwCgYIKoZIzj0EAwIw
-FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjA4MDcwNVoYDzIxMjYxMDI5
-MDgwNzA1WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
-PQMBBwNCAARQAjx+R5QwbClxpj7llKGXc5xOpvkCmEQBTgu7QMjxKBjLZHNr0Nah
-p3Wtu1LOxPLBAcPkAgc7CuBjxLm7+Xd+o4GBMH8wHQYDVR0OBBYEFFszsVh9zJow
-k7V23PLXFQ6ffa/eMB8GA1UdIwQYMBaAFFszsVh9zJowk7V23PLXFQ6ffa/eMA8G
-A1UdEwEB/wQFMAMBAf8wLAYDVR0RBCUwI4IJbG9jYWxob3N0hwR/AAABhxAAAAAA
-AAAAAAAAAAAAAAABMAoGCCqGSM49BAMCA0cAMEQCIHbjORMC+7+d5x+rD0pdKqpF
-iSGWhtUU/eDeX0urTmq3AiA82bV6cmmt1gBE+N0nu5jl7yu6G20BtJLBVxfR9u6u
-zw==
------END CERTIFICATE-----
-`;
+import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 
-export const KEY = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg0IXkCsr6z5pPA/K7
-HPv3Gqf7/6XHOkntF7M9euQiagahRANCAARQAjx+R5QwbClxpj7llKGXc5xOpvkC
-mEQBTgu7QMjxKBjLZHNr0Nahp3Wtu1LOxPLBAcPkAgc7CuBjxLm7+Xd+
------END PRIVATE KEY-----
-`;
+const read = (name) => readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8');
+
+/** A self-signed certificate for localhost, and its key. */
+export const CERT = read('localhost.cert.pem');
+export const KEY = read('localhost.key.pem');
 
 /** A key that belongs to no certificate. */
-export const OTHER_KEY = `-----BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgqPvKNy47WK/kgH1w
-s1iwY8xzPVym9DHUg4/FODeT9B2hRANCAARe132tkds3JwpP3Mo7Y6D88Nq8xveE
-jDUCWSz31l5MyEzgd1SIjjUs5kb6cxldvfbbgsLps9eFRmMxgtd3LuoI
------END PRIVATE KEY-----
-`;
+export const OTHER_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  .privateKey.export({ type: 'pkcs8', format: 'pem' })
+  .toString();

@@ -1,0 +1,276 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import test from 'ava';
+import { json, text } from 'wapix';
+import { connect, request, requestBytes } from './helpers/client.mjs';
+import { deferred, once, until } from './helpers/events.mjs';
+import { captureErrors } from './helpers/log.mjs';
+import { runProgram } from './helpers/program.mjs';
+import { serve, serveGet } from './helpers/server.mjs';
+
+captureErrors();
+
+/** Runs `source` in a worker that knows `wapix` and tells its server's port. */
+async function work(t, source) {
+  const worker = new Worker(source, { eval: true });
+  t.teardown(() => worker.terminate());
+  const [port] = await once(worker, 'message');
+  return { worker, where: { host: '127.0.0.1', port } };
+}
+
+const WORKER = `
+  const { parentPort } = require('node:worker_threads');
+  const { Readable } = require('node:stream');
+  const { createServer, stream, text } = require('wapix');
+  const server = createServer({
+    '/': { get: () => text('from a worker') },
+    '/stream': { get: () => stream(new Readable({ read() { this.push(Buffer.alloc(65536)); } })) },
+    '/events': { get: () => stream(new Readable({ read() {} }), 'text/event-stream') },
+    '/never': { get: () => new Promise(() => {}) },
+  });
+  server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+  parentPort.on('message', () => server.close(() => parentPort.close()));
+`;
+
+const none = { address: () => null };
+
+test('a server in a worker serves, and its worker ends after close', async (t) => {
+  const { worker, where } = await work(t, WORKER);
+  const client = await connect(t, none, where);
+  client.send(requestBytes('GET /'));
+  t.is((await client.response()).text, 'from a worker');
+  worker.postMessage('close');
+  const [code] = await once(worker, 'exit');
+  t.is(code, 0);
+});
+
+test('worker.terminate() with live streams: connections end, the port is free', async (t) => {
+  const { worker, where } = await work(t, WORKER);
+  const clients = [];
+  for (const path of ['/stream', '/events', '/never', '/stream', '/events']) {
+    const client = await connect(t, none, where);
+    client.send(requestBytes(`GET ${path}`));
+    if (path !== '/never') await client.head();
+    if (path === '/stream') client.stall();
+    clients.push(client);
+  }
+  await worker.terminate();
+  for (const client of clients) {
+    client.resume();
+    t.truthy(await client.ended());
+  }
+  const next = await serve(t, { '/': { get: () => text('next') } }, {}, where);
+  t.is((await request(t, next, 'GET /')).text, 'next');
+});
+
+test('loaded only in a worker, twenty times: no crash', async (t) => {
+  const program = runProgram(
+    t,
+    `
+    import { once } from 'node:events';
+    import { Worker } from 'node:worker_threads';
+    for (let round = 0; round < 20; round += 1) {
+      const worker = new Worker(${JSON.stringify(WORKER)}, { eval: true, execArgv: [] });
+      const [port] = await once(worker, 'message');
+      const response = await fetch('http://127.0.0.1:' + port, { headers: { connection: 'close' } });
+      if (await response.text() !== 'from a worker') throw new Error('no answer');
+      if (round % 2 === 0) await worker.terminate();
+      else { worker.postMessage('close'); await once(worker, 'exit'); }
+      console.log('round', round);
+    }
+    console.log('done');
+    `,
+  );
+  const { code, signal } = await program.exit();
+  t.deepEqual([code, signal], [0, null], program.stderr);
+  t.regex(program.stdout, /round 19\ndone/);
+});
+
+/** A program with `count` live streams of its own clients, which then does `steps`. */
+const streaming = (count, steps) => `
+  import { once } from 'node:events';
+  import { connect } from 'node:net';
+  import { Readable } from 'node:stream';
+  import { createServer, stream } from 'wapix';
+  let live = 0;
+  const server = createServer({
+    '/': { get: () => {
+      live += 1;
+      return stream(new Readable({ read() { setImmediate(() => this.push('tick')); } }));
+    } },
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const sockets = Array.from({ length: ${count} }, () => {
+    const socket = connect(server.address().port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.write('GET / HTTP/1.1\\r\\nHost: test\\r\\n\\r\\n');
+    return socket;
+  });
+  await Promise.all(sockets.map((socket) => once(socket, 'data')));
+  console.log('live', live);
+  ${steps}
+`;
+
+for (const [name, steps, code] of [
+  ['process.exit()', 'process.exit(3);', 3],
+  ['process.exit() in a stream', "sockets[0].once('data', () => process.exit(3));", 3],
+  ['an uncaught exception', "setImmediate(() => { throw new Error('uncaught'); });", 1],
+  [
+    'clients that leave, then close',
+    'for (const socket of sockets) socket.destroy(); server.close();',
+    0,
+  ],
+]) {
+  test(`a thousand live streams and ${name}: the process ends, no crash`, async (t) => {
+    const program = runProgram(t, streaming(1000, steps));
+    const exit = await program.exit();
+    t.regex(program.stdout, /live 1000/, program.stderr);
+    t.deepEqual(exit, { code, signal: null }, program.stderr);
+  });
+}
+
+test("an exception thrown after the answer is the process's own affair: it lives where it is caught", async (t) => {
+  const program = runProgram(
+    t,
+    `
+    import { createServer, text } from 'wapix';
+    process.on('uncaughtException', ({ message }) => console.log('caught', message));
+    process.on('unhandledRejection', ({ message }) => console.log('unhandled', message));
+    const server = createServer({
+      '/timer': { get: () => { setTimeout(() => { throw new Error('timer'); }); return text('sent'); } },
+      '/tick': { get: () => { process.nextTick(() => { throw new Error('tick'); }); return text('sent'); } },
+      '/micro': { get: () => { queueMicrotask(() => { throw new Error('micro'); }); return text('sent'); } },
+      '/promise': { get: () => { Promise.reject(new Error('promise')); return text('sent'); } },
+    });
+    server.listen(0, '127.0.0.1', () => console.log('port', server.address().port));
+    `,
+  );
+  const [, port] = await program.printed(/port (\d+)/);
+  for (const name of ['timer', 'tick', 'micro', 'promise', 'timer']) {
+    const response = await fetch(`http://127.0.0.1:${port}/${name}`);
+    t.is(await response.text(), 'sent', name);
+    await program.printed(new RegExp(`(caught|unhandled) ${name}`));
+  }
+  t.is(program.stderr, '');
+});
+
+test("an uncaught exception in a handler's timer ends the process as ever, with its stack", async (t) => {
+  const program = runProgram(
+    t,
+    `
+    import { createServer, text } from 'wapix';
+    const server = createServer({
+      '/': { get: () => { setImmediate(() => { throw new Error('nobody catches'); }); return text(''); } },
+    });
+    server.listen(0, '127.0.0.1', () => console.log('port', server.address().port));
+    `,
+  );
+  const [, port] = await program.printed(/port (\d+)/);
+  await fetch(`http://127.0.0.1:${port}`).catch(() => {});
+  const { code } = await program.exit();
+  t.is(code, 1);
+  t.regex(program.stderr, /nobody catches[\s\S]*\n\s+at /);
+});
+
+for (const [name, enter] of [
+  ['run', (storage, store, next) => storage.run(store, next)],
+  [
+    'enterWith',
+    (storage, store, next) => {
+      storage.enterWith(store);
+      return next();
+    },
+  ],
+]) {
+  test(`AsyncLocalStorage: what a handler enters with ${name} is its own, across awaits`, async (t) => {
+    const storage = new AsyncLocalStorage();
+    const before = [];
+    const server = await serve(t, {
+      '/:id': {
+        get: ({ params }) => {
+          before.push(storage.getStore());
+          return enter(storage, params.id, async () => {
+            for (let turns = Number(params.id) % 4; turns >= 0; turns -= 1) await turn();
+            return json([params.id, storage.getStore()]);
+          });
+        },
+      },
+    });
+    const clients = await Promise.all(Array.from({ length: 64 }, () => connect(t, server)));
+    for (let round = 0; round < 3; round += 1) {
+      for (const [index, client] of clients.entries()) client.send(requestBytes(`GET /${index}`));
+      for (const [index, client] of clients.entries()) {
+        t.deepEqual((await client.response()).json, [String(index), String(index)]);
+      }
+    }
+    t.is(before.length, 192);
+    t.true(
+      before.every((store) => store === undefined),
+      'nothing is inherited',
+    );
+    t.is(storage.getStore(), undefined);
+  });
+}
+
+test('AsyncLocalStorage: a server made within a context does not hand it to its handlers', async (t) => {
+  const storage = new AsyncLocalStorage();
+  const server = await storage.run('start-up', () =>
+    serveGet(t, () => json([storage.getStore() ?? null])),
+  );
+  const first = (await request(t, server, 'GET /')).json;
+  t.deepEqual((await request(t, server, 'GET /')).json, first, 'every request is the same');
+});
+
+test('a burst does not starve timers', async (t) => {
+  const REQUESTS = 2_000;
+  let handled = 0;
+  const seenByTimer = [];
+  const server = await serveGet(t, () => {
+    handled += 1;
+    // A thread that is busy: the queue grows while it runs.
+    for (const end = performance.now() + 0.2; performance.now() < end; );
+    return text('');
+  });
+  const program = runProgram(
+    t,
+    `
+    import { connect } from 'node:net';
+    const one = 'GET / HTTP/1.1\\r\\nHost: test\\r\\n\\r\\n';
+    for (let client = 0; client < 200; client += 1) {
+      const socket = connect(${server.address().port}, '127.0.0.1');
+      socket.write(one.repeat(${REQUESTS / 200}));
+      socket.resume();
+    }
+    `,
+  );
+  const timer = setInterval(() => seenByTimer.push(handled), 1);
+  t.teardown(() => clearInterval(timer));
+  await until(() => handled === REQUESTS, 'the burst was handled');
+  program.child.kill('SIGKILL');
+  await program.exit();
+  const between = new Set(seenByTimer.filter((count) => count > 0 && count < REQUESTS));
+  t.true(between.size >= 5, `the timer fired between ${between.size} batches`);
+});
+
+test('handlers that never settle hold nothing up', async (t) => {
+  const entered = deferred();
+  let count = 0;
+  const server = await serve(t, {
+    '/never': {
+      get: () => {
+        count += 1;
+        if (count === 100) entered.resolve();
+        return new Promise(() => {});
+      },
+    },
+    '/': { get: () => text('alive') },
+  });
+  const clients = await Promise.all(Array.from({ length: 100 }, () => connect(t, server)));
+  for (const client of clients) client.send(requestBytes('GET /never'));
+  await entered.promise;
+  t.is((await request(t, server, 'GET /')).text, 'alive');
+  for (const client of clients) client.reset();
+  t.is((await request(t, server, 'GET /')).text, 'alive');
+});
