@@ -4,7 +4,7 @@ import type { Key, Outbox } from './bridge/outbox.js';
 import { WapixError } from './errors.js';
 
 /** How many bytes may be on their way to the client; `STREAM_WINDOW` in `src/config.rs`. */
-const WINDOW = 256 * 1024;
+const WINDOW = 512 * 1024;
 
 /**
  * Forwards a Readable to a streamed response: reads only as the client takes data, destroys the

@@ -96,7 +96,18 @@ impl JavaScript {
     }
 
     fn answer(&self, words: &[u32], text: &str, bytes: &[u8]) {
-        self.bridge.answer(words, text.as_bytes(), bytes, []);
+        self.answer_with(words, text, bytes, []);
+    }
+
+    fn answer_with<'a>(
+        &self,
+        words: &[u32],
+        text: &str,
+        bytes: &[u8],
+        buffers: impl IntoIterator<Item = &'a [u8]>,
+    ) {
+        self.bridge.answer(words, text.as_bytes(), bytes, buffers);
+        self.bridge.wake();
     }
 }
 
@@ -244,7 +255,7 @@ async fn a_stream_crosses_from_every_source_and_completes() {
     get(&mut client, "/").await;
     let [slot, serial] = js.only(REQUEST).await;
     let large = bytes::Bytes::from(vec![b'z'; 20_000]);
-    js.bridge.answer(
+    js.answer_with(
         &[
             [STREAM, slot, serial, 200, 0].as_slice(),
             &[CHUNK | TEXT, slot, serial, 4],
@@ -253,9 +264,9 @@ async fn a_stream_crosses_from_every_source_and_completes() {
             &[END, slot, serial],
         ]
         .concat(),
-        b"text",
+        "text",
         b"raw",
-        [large.clone()],
+        [&large[..]],
     );
     assert_eq!(client.head().await.status, 200);
     assert_eq!(client.chunk().await, b"textraw");
@@ -292,15 +303,15 @@ async fn room_is_reported_by_the_half_window() {
     let [slot, serial] = js.only(REQUEST).await;
     let half = wapix::STREAM_WINDOW / 2;
     let chunk = bytes::Bytes::from(vec![0; half]);
-    js.bridge.answer(
+    js.answer_with(
         &[
             [STREAM, slot, serial, 200, 0].as_slice(),
             &[CHUNK | BUFFER, slot, serial, half as u32],
         ]
         .concat(),
+        "",
         &[],
-        &[],
-        [chunk],
+        [&chunk[..]],
     );
     let (words, ..) = js.batch().await;
     assert_eq!(words, [CONSUMED, slot, serial, half as u32]);

@@ -40,6 +40,8 @@ export class Outbox {
   #textLength = 0;
   #byteLength = 0;
   #buffers: Uint8Array[] = [];
+  /** Something was handed over and not sent. */
+  #waiting = false;
   #held = false;
   #scheduled = false;
   readonly #flushScheduled = () => {
@@ -98,9 +100,16 @@ export class Outbox {
     this.#schedule();
   }
 
-  /** Hands over what was gathered. */
+  /** Hands over what was gathered, and has it sent. */
   flush(): void {
+    this.#handOver();
+    if (this.#waiting) this.#native.wake();
+    this.#waiting = false;
+  }
+
+  #handOver(): void {
     if (this.#count === 0) return;
+    this.#waiting = true;
     let text = this.#textBuffer;
     if (this.#textLength > TEXT_ROOM) text = Buffer.from(this.#text);
     else if (this.#textLength > 0) text.write(this.#text, 0, 'utf8');
@@ -125,7 +134,7 @@ export class Outbox {
       this.#count + LONGEST_RECORD > WORDS_ROOM ||
       this.#textLength > TEXT_ROOM / 2 ||
       this.#byteLength > BYTES_ROOM - GATHER_BYTES;
-    if (isFull) this.flush();
+    if (isFull) this.#handOver();
     this.#words[this.#count++] = first;
     this.#words[this.#count++] = key.slot;
     this.#words[this.#count++] = key.serial;
@@ -165,9 +174,9 @@ export class Outbox {
     }
     this.#words[first] = (this.#words[first] as number) | source;
     this.#words[this.#count++] = length;
-    // Handed over at once: its owner may reuse the memory as soon as this returns.
-    if (source === CONTENT_BUFFER) this.flush();
-    else this.#schedule();
+    // Copied at once: its owner may reuse the memory as soon as this returns.
+    if (source === CONTENT_BUFFER) this.#handOver();
+    this.#schedule();
     return length;
   }
 

@@ -2,7 +2,6 @@
 
 use std::{cell::RefCell, sync::Arc, thread::JoinHandle, time::Duration};
 
-use bytes::Bytes;
 use napi::{
     CleanupEnvHook, Env, Status,
     bindgen_prelude::{
@@ -249,7 +248,8 @@ impl BindingServer {
         )
     }
 
-    /// Hands over answers: `count` words, `textLength` bytes of `text`, `byteLength` of `bytes`.
+    /// Hands over answers: `count` words, `textLength` bytes of `text`, `byteLength` of `bytes`, and
+    /// `buffers`, which may be written to again once this returns. They wait for `wake`.
     #[napi]
     #[allow(
         clippy::too_many_arguments,
@@ -272,12 +272,16 @@ impl BindingServer {
         let words = words.get(..count as usize).unwrap_or(words);
         let text = text.get(..text_length as usize).unwrap_or(text);
         let bytes = bytes.get(..byte_length as usize).unwrap_or(bytes);
-        // Copied: JavaScript may write to a buffer while another thread reads it.
-        let buffers = buffers
-            .iter()
-            .flatten()
-            .map(|buffer| Bytes::copy_from_slice(buffer));
+        let buffers = buffers.iter().flatten().map(|buffer| &**buffer);
         running.bridge.answer(words, text, bytes, buffers);
+    }
+
+    /// Has what `answer` handed over sent.
+    #[napi]
+    pub fn wake(&self) {
+        if let Some(running) = &*self.running.borrow() {
+            running.bridge.wake();
+        }
     }
 
     /// Stops accepting and, at the latest after `deadline` milliseconds, closes what is left. The

@@ -4,6 +4,7 @@
 //! takes batch after batch. JavaScript's answers are queued the same way; the I/O thread is woken
 //! when that queue was empty. Nothing here knows Node: a transport supplies the two wake-ups.
 
+mod pool;
 mod protocol;
 mod replies;
 mod requests;
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 
 pub use self::requests::Taken;
 use self::{
+    pool::Pool,
     replies::{Content, Record, Replies},
     requests::RequestQueue,
     slots::{Key, Progress, Slots},
@@ -32,9 +34,10 @@ pub type WakeJavaScript = Box<dyn Fn() + Send + Sync>;
 pub struct Bridge {
     outgoing: Mutex<Outgoing>,
     outgoing_ready: Notify,
-    incoming: Mutex<Replies>,
+    incoming: Mutex<Incoming>,
     incoming_ready: Notify,
     slots: Mutex<Slots>,
+    pool: Pool,
     wake_javascript: WakeJavaScript,
 }
 
@@ -42,6 +45,13 @@ pub struct Bridge {
 struct Outgoing {
     queue: RequestQueue,
     /// JavaScript was woken and has not found the queue empty since.
+    woken: bool,
+}
+
+#[derive(Default)]
+struct Incoming {
+    replies: Replies,
+    /// The I/O side was woken and has not taken the replies since.
     woken: bool,
 }
 
@@ -59,6 +69,7 @@ impl Bridge {
             incoming: Mutex::default(),
             incoming_ready: Notify::new(),
             slots: Mutex::default(),
+            pool: Pool::default(),
             wake_javascript,
         })
     }
@@ -99,21 +110,24 @@ impl Bridge {
         taken
     }
 
-    /// JavaScript's side: hands over answers, as `protocol` lays them out.
-    pub fn answer(
+    /// JavaScript's side: hands over answers, as `protocol` lays them out. The buffers are copied:
+    /// JavaScript may write to them while another thread reads.
+    pub fn answer<'a>(
         &self,
         words: &[u32],
         text: &[u8],
         bytes: &[u8],
-        buffers: impl IntoIterator<Item = Bytes>,
+        buffers: impl IntoIterator<Item = &'a [u8]>,
     ) {
-        let was_empty = {
-            let mut incoming = lock(&self.incoming);
-            let was_empty = incoming.is_empty();
-            incoming.append(words, text, bytes, buffers);
-            was_empty
-        };
-        if was_empty {
+        let buffers = buffers.into_iter().map(|buffer| self.pool.copy(buffer));
+        lock(&self.incoming)
+            .replies
+            .append(words, text, bytes, buffers);
+    }
+
+    /// JavaScript's side: wakes the I/O side to deliver what was handed over.
+    pub fn wake(&self) {
+        if !std::mem::replace(&mut lock(&self.incoming).woken, true) {
             self.incoming_ready.notify_one();
         }
     }
@@ -123,7 +137,11 @@ impl Bridge {
         let mut replies = Replies::default();
         loop {
             self.incoming_ready.notified().await;
-            std::mem::swap(&mut replies, &mut *lock(&self.incoming));
+            {
+                let mut incoming = lock(&self.incoming);
+                incoming.woken = false;
+                std::mem::swap(&mut replies, &mut incoming.replies);
+            }
             if let Err(error) = replies.decode(|record| self.deliver_one(record)) {
                 // Not to be reached: both sides of the bridge are ours.
                 eprintln!("wapix: {error}; this is a bug in wapix");

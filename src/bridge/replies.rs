@@ -44,10 +44,6 @@ impl Content<'_> {
 pub(super) struct MalformedReplies;
 
 impl Replies {
-    pub(super) fn is_empty(&self) -> bool {
-        self.words.is_empty()
-    }
-
     pub(super) fn clear(&mut self) {
         self.words.clear();
         self.text.clear();
