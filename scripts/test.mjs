@@ -18,7 +18,7 @@ const SUITES = [
     words: ['ava'],
     // Its own summary leaves out those that passed where one has failed.
     passed: /^ {2}[✔√] /gm,
-    failed: /^ {2}[✘×] \[fail\]/gm,
+    failed: /^ {2}[✘×] /gm,
     skipped: /^ {2}- \[skip\]/gm,
   },
   // These print no count: a test each.
