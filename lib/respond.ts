@@ -40,7 +40,8 @@ export function respond(
       );
     }
   }
-  if (exchange.controller === undefined || content === undefined) {
+  const isFollowed = exchange.controller !== undefined && exchange.method !== 'HEAD';
+  if (!isFollowed || content === undefined) {
     outbox.respond(exchange, result.status, media, lines, content);
     return true;
   }

@@ -42,6 +42,8 @@ export class ResponseStream {
   /** Starts to forward. The head of the response has been sent to the outbox. */
   start(): void {
     const readable = this.#readable;
+    // First, and for good: an error, however early or late, must not end the process.
+    readable.on('error', this.#onError);
     if (readable.readableEnded) {
       this.#end();
       return;
@@ -53,8 +55,6 @@ export class ResponseStream {
     readable.on('data', this.#onData);
     readable.once('end', this.#onEnd);
     readable.once('close', this.#onClose);
-    // Stays: a late error of the source must not end the process.
-    readable.on('error', this.#onError);
     readable.resume();
   }
 
@@ -65,15 +65,12 @@ export class ResponseStream {
     if (wasFull && this.#room > 0 && !this.#over) this.#readable.resume();
   }
 
-  /** The client took everything that was declared. */
+  /** The response is complete. Its source may not know: it has not ended. */
   completed(): void {
-    if (!this.#over) {
-      // The source has more to say (its end, at least); nobody listens.
-      this.#readable.off('close', this.#onClose);
-    }
+    this.cancel();
   }
 
-  /** The client left. */
+  /** The client left: nobody wants what is still to come. */
   cancel(): void {
     if (!this.#over) this.#stop();
     discard(this.#readable);
@@ -141,7 +138,6 @@ export class ResponseStream {
 
 /** Destroys a stream nobody will read; what it says to that is no concern of anyone's. */
 export function discard(readable: Readable): void {
-  if (readable.destroyed) return;
   readable.on('error', ignore);
   readable.destroy();
 }

@@ -29,7 +29,7 @@ pub(crate) const FIRST_CHUNK_DELAY: Duration = Duration::from_millis(10);
 
 /// How long the chunk that fulfils a streamed response's `Content-Length` waits for the source's end,
 /// so that a source that is too long does not look complete.
-pub(crate) const LAST_CHUNK_DELAY: Duration = Duration::from_millis(10);
+pub(crate) const LAST_CHUNK_DELAY: Duration = Duration::from_millis(50);
 
 /// The most hyper buffers of one connection in either direction, in bytes; a request head has to
 /// fit in it (431 where it does not).
