@@ -3,6 +3,8 @@
  * thrown at start-up).
  */
 const CODES = {
+  /** The addon's binary is missing, or the system's loader refuses it. */
+  WAPIX_BINDING_NOT_LOADED: undefined,
   /** A command-line or `createServer` option cannot be used. */
   WAPIX_INVALID_OPTION: undefined,
   /** A route pattern is malformed, or a handler is no function. */

@@ -67,7 +67,7 @@ export class ResponseStream {
 
   /** The response is complete. Its source may not know: it has not ended. */
   completed(): void {
-    this.cancel();
+    if (!this.#over) this.cancel();
   }
 
   /** The client left: nobody wants what is still to come. */

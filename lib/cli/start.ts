@@ -7,13 +7,19 @@ import type { ServeOptions } from './options.js';
 import { report } from './report.js';
 import { listen, prepare } from './serve.js';
 
+/** Interrupts this close to one another are one, in milliseconds. */
+const SAME_INTERRUPT = 100;
+
 /** `wapix start`: serves until a signal ends it. */
 export async function start(options: ServeOptions): Promise<void> {
   let server: Server | undefined;
-  let stopping = false;
+  let stoppingSince = Number.NaN;
   const stop = (signal: 'SIGINT' | 'SIGTERM'): void => {
-    if (stopping || !server) process.exit(128 + constants.signals[signal]);
-    stopping = true;
+    // Under `npm start` one Ctrl-C comes twice: from the terminal, and passed on by npm.
+    const isRepeated = performance.now() - stoppingSince < SAME_INTERRUPT;
+    if (signal === 'SIGINT' && isRepeated) return;
+    if (!(Number.isNaN(stoppingSince) && server)) process.exit(128 + constants.signals[signal]);
+    stoppingSince = performance.now();
     server.close(() => process.exit(0));
   };
   process.on('SIGINT', stop);
