@@ -197,6 +197,7 @@ async function quiet(t, server, source) {
   let before;
   do {
     before = source.produced;
+    if (before > 64 * 1024 * 1024) throw new Error(`the source is read on and on: ${before} bytes`);
     for (let round = 0; round < 20; round += 1) await request(t, server, 'GET /other');
   } while (source.produced !== before);
 }

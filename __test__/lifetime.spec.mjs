@@ -131,6 +131,20 @@ for (const [name, steps, code] of [
   });
 }
 
+test('process.exit() in a handler ends the process with its code', async (t) => {
+  const program = runProgram(
+    t,
+    `
+    import { createServer } from 'wapix';
+    const server = createServer({ '/': { get: () => process.exit(4) } });
+    server.listen(0, '127.0.0.1', () => {
+      fetch('http://127.0.0.1:' + server.address().port).catch(() => {});
+    });
+    `,
+  );
+  t.deepEqual(await program.exit(), { code: 4, signal: null }, program.stderr);
+});
+
 test("an exception thrown after the answer is the process's own affair: it lives where it is caught", async (t) => {
   const program = runProgram(
     t,

@@ -104,6 +104,22 @@ for (const [query, expected] of QUERIES) {
   });
 }
 
+test('parameters are UTF-8, escaped or raw', async (t) => {
+  const server = await serve(t, { '/a/:b/:c': { get: ({ params }) => json(entries(params)) } });
+  const client = await connect(t, server);
+  for (const path of ['/a/%C3%A9/%F0%9F%A6%80', '/a/é/🦀', '/a/é/%F0%9F%A6%80', '/a/%C3%A9/🦀']) {
+    client.send(Buffer.from(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`));
+    t.deepEqual(
+      (await client.response()).json,
+      [
+        ['b', 'é'],
+        ['c', '🦀'],
+      ],
+      path,
+    );
+  }
+});
+
 test('a query may have thousands of keys', async (t) => {
   const query = Array.from({ length: 3000 }, (_, index) => `k${index}=${index}`).join('&');
   const got = await seen(t, ({ query }) => entries(query).length, `GET /?${query}`);

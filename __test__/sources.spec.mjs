@@ -210,7 +210,7 @@ test('a web stream is pulled only as the client takes data', async (t) => {
   do {
     before = pulls;
     for (let round = 0; round < 20; round += 1) await request(t, server, 'GET /other');
-  } while (pulls !== before);
+  } while (pulls !== before && pulls < 1000);
   t.true(pulls < 400, `${pulls} pulls`);
 });
 
