@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import test from 'ava';
 import { badRequest, json, noContent, status, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
@@ -51,6 +52,8 @@ const FAILING = [
   ['names a header with an umlaut', withHeader('ü', '1'), 'ü'],
   ['names a header with nothing', withHeader('', '1'), 'header'],
   ['gives a header a value that cannot be text', withHeader('x-a', Object.create(null)), ''],
+  ['gives a Headers', () => json({}, new Headers({ 'x-a': '1' })), 'plain object'],
+  ['streams with a Map of headers', () => stream(Readable.from('x'), 'a/b', new Map()), 'plain object'],
   ['declares another length', withHeader('content-length', '5'), 'Content-Length'],
   ['declares a length that is none', withHeader('content-length', 'many'), 'Content-Length'],
   ['declares two lengths', withHeader('content-length', ['2', '2']), 'Content-Length'],

@@ -60,6 +60,13 @@ const NO_HEADERS: HeaderText = { lines: '', hasContentType: false, contentLength
  */
 export function writeHeaders(headers: ResponseHeaders | undefined): HeaderText {
   if (headers === undefined) return NO_HEADERS;
+  if (Symbol.iterator in headers) {
+    // Its fields are no properties: they would be lost in silence.
+    throw new WapixError(
+      'WAPIX_INVALID_HEADER',
+      'headers are a plain object; of a Headers or a Map make one with Object.fromEntries()',
+    );
+  }
   let lines = '';
   let hasContentType = false;
   let contentLength: number | undefined;

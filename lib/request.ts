@@ -79,10 +79,15 @@ function readParams(exchange: Exchange): Record<string, string> {
 function readQuery(url: string): Record<string, string> {
   const start = url.indexOf('?');
   // No limit on the number of keys: the length of the URL is limited.
-  const parsed = start < 0 ? {} : parseQuery(url.slice(start + 1), '&', '=', { maxKeys: 0 });
+  const parsed = start < 0 ? {} : parseQuery(utf8(url.slice(start + 1)), '&', '=', { maxKeys: 0 });
   const query: Record<string, string> = Object.create(null);
   for (const [key, value] of Object.entries(parsed)) {
     query[key] = (Array.isArray(value) ? value.at(-1) : value) ?? '';
   }
   return query;
+}
+
+/** What is not escaped in a URL crosses as bytes, each a character; they mean UTF-8. */
+function utf8(latin1: string): string {
+  return /[^\0-\x7f]/.test(latin1) ? Buffer.from(latin1, 'latin1').toString() : latin1;
 }

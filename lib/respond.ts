@@ -79,11 +79,11 @@ function respondStream(
   let headers: HeaderText;
   let lines: string;
   try {
-    const type = headerGiven(result.headers, 'content-type')
-      ? undefined
-      : { 'content-type': result.contentType };
-    headers = writeHeaders({ ...type, ...result.headers });
+    headers = writeHeaders(result.headers);
     lines = headers.lines;
+    if (!headers.hasContentType) {
+      lines = writeHeaders({ 'content-type': result.contentType }).lines + lines;
+    }
   } catch (error) {
     discard(readable);
     throw error;
@@ -105,12 +105,6 @@ function respondStream(
   );
   exchange.stream.start();
   return false;
-}
-
-function headerGiven(headers: HttpResult['headers'], name: string): boolean {
-  return Object.keys(headers ?? {}).some(
-    (key) => key.toLowerCase() === name && headers?.[key] !== undefined,
-  );
 }
 
 function mediaOf(result: HttpResult, headers: HeaderText): number {

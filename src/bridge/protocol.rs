@@ -40,7 +40,7 @@ pub(super) const CHUNK: u32 = 3;
 pub(super) const END: u32 = 4;
 pub(super) const FAIL: u32 = 5;
 
-/// Of a request: the decoded path and its parameters are UTF-8 beyond ASCII.
+/// Of a request: the path that its parameters are ranges of is UTF-8 beyond ASCII.
 pub(super) const UTF8_PATH: u32 = 1 << 16;
 /// Of a request: its version is HTTP/1.0.
 pub(super) const HTTP_10: u32 = 1 << 17;

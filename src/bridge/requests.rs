@@ -112,10 +112,12 @@ impl RequestQueue {
         if peer.encrypted {
             first |= protocol::ENCRYPTED;
         }
-        let decoded_path = decoded_path.unwrap_or_default();
-        if !decoded_path.is_ascii() {
+        let url = head.uri.path_and_query().map_or("", |target| target.as_str());
+        let parameters_of = decoded_path.as_deref().unwrap_or(url);
+        if !parameters_of.is_ascii() {
             first |= protocol::UTF8_PATH;
         }
+        let decoded_path = decoded_path.unwrap_or_default();
         let content_length = body.len();
         if content_length > protocol::INLINE_CONTENT {
             first |= protocol::CONTENT_APART;
