@@ -8,20 +8,27 @@ import type { Exchange, Route } from './exchange.js';
 import { Request } from './request.js';
 import { respond, respondError } from './respond.js';
 
-/** Within a batch, answers are handed over in groups of this many, so that the I/O thread works too. */
-const FLUSH_EVERY = 16;
+/** After so many requests of a batch, it is looked whether answers should wait any longer. */
+const LOOK_EVERY = 8;
+/** How long an answer may wait for the rest of its batch, in milliseconds. */
+const PATIENCE = 0.1;
 
 /** Runs handlers: takes requests from Rust, and sends their results back. */
 export class Dispatcher {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
-  #answeredInBatch = 0;
+  #sinceLook = 0;
+  #lastFlush = 0;
 
   /** @param onClosed - the server has closed; no request comes any more */
   constructor(native: BindingServer, routes: readonly Route[], onClosed: () => void) {
     this.#outbox = new Outbox(native);
     this.#inbox = new Inbox(native, routes, {
-      begin: () => this.#outbox.hold(),
+      begin: () => {
+        this.#outbox.hold();
+        this.#sinceLook = 0;
+        this.#lastFlush = performance.now();
+      },
       request: (exchange) => this.#run(exchange),
       end: () => this.#outbox.release(),
       closed: onClosed,
@@ -56,10 +63,16 @@ export class Dispatcher {
     } catch (error) {
       this.#fail(exchange, error);
     }
-    if (++this.#answeredInBatch >= FLUSH_EVERY) {
-      this.#answeredInBatch = 0;
-      this.#outbox.flush();
-    }
+    if (++this.#sinceLook >= LOOK_EVERY) this.#look();
+  }
+
+  /** With slow handlers answers do not wait for the whole batch: the I/O thread sends them meanwhile. */
+  #look(): void {
+    this.#sinceLook = 0;
+    const now = performance.now();
+    if (now - this.#lastFlush < PATIENCE) return;
+    this.#lastFlush = now;
+    this.#outbox.flush();
   }
 
   #answer(exchange: Exchange, result: unknown): void {

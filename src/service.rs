@@ -1,7 +1,10 @@
 //! One request, from its head to its answer: canonical path, route, body, handler.
 
 use std::{
+    convert::Infallible,
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,7 +12,9 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Version, header};
+use http::{
+    HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Version, header, request::Parts,
+};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -17,7 +22,7 @@ use hyper::body::Incoming;
 use crate::{
     body::{ResponseBody, StreamBody},
     config::{Config, FIRST_CHUNK_DELAY},
-    exchange::{Answer, Head, exchange},
+    exchange::{Answer, Head, Reply, exchange},
     handler::{Handler, Peer, Request},
     router::{Lookup, Method, MethodSet, Params, RouteId, Router, canonicalize},
 };
@@ -50,35 +55,96 @@ impl ConnectionState {
     }
 }
 
+/// How far a request has come without waiting for anything.
+enum Begun<'a> {
+    Answered(Box<HyperResponse>),
+    /// The handler has it.
+    Handled(Reply, Version),
+    /// Its body is still on its way.
+    Reading(Pin<Box<dyn Future<Output = HyperResponse> + Send + 'a>>),
+}
+
+/// A request's head and where it leads.
+struct Matched {
+    route: RouteId,
+    method: Method,
+    params: Params,
+    decoded_path: Option<String>,
+    head: Parts,
+}
+
 impl<H: Handler> Service<H> {
-    pub(crate) async fn respond(
-        &self,
-        connection: &ConnectionState,
+    /// Answers one request. What needs no waiting is done before the future is made: it is moved
+    /// about by hyper, and small.
+    pub(crate) fn respond<'a>(
+        &'a self,
+        connection: &'a ConnectionState,
         request: http::Request<Incoming>,
-    ) -> HyperResponse {
-        if let Some(reason) = malformed(&request) {
-            return closing(connection, fixed(StatusCode::BAD_REQUEST, Some(reason)));
+    ) -> impl Future<Output = Result<HyperResponse, Infallible>> + Send + 'a {
+        let begun = self.begin(connection, request);
+        async move {
+            Ok(match begun {
+                Begun::Answered(response) => *response,
+                Begun::Handled(reply, version) => answer(connection, reply, version).await,
+                Begun::Reading(reading) => reading.await,
+            })
         }
-        let sent_method = Method::from_http(request.method());
-        let (route, params, decoded_path) = match self.route(sent_method, request.uri()) {
-            Ok(matched) => matched,
-            Err(response) => {
-                return Self::answer_early(connection, &request, *response);
-            }
-        };
-        let Some(method) = sent_method else {
-            // A route is found only for a method that the router knows.
-            return fixed(StatusCode::METHOD_NOT_ALLOWED, None);
-        };
+    }
+
+    fn begin<'a>(
+        &'a self,
+        connection: &'a ConnectionState,
+        request: http::Request<Incoming>,
+    ) -> Begun<'a> {
+        if let Some(reason) = malformed(&request) {
+            let response = fixed(StatusCode::BAD_REQUEST, Some(reason));
+            return Begun::Answered(Box::new(closing(connection, response)));
+        }
+        let method = Method::from_http(request.method());
+        let (method, (route, params, decoded_path)) =
+            match (method, self.route(method, request.uri())) {
+                (Some(method), Ok(matched)) => (method, matched),
+                (_, Err(response)) => {
+                    let response = Self::answer_early(connection, &request, *response);
+                    return Begun::Answered(Box::new(response));
+                }
+                // A route is found only for a method that the router knows.
+                (None, Ok(_)) => {
+                    return Begun::Answered(Box::new(fixed(StatusCode::METHOD_NOT_ALLOWED, None)));
+                }
+            };
         let (head, body) = request.into_parts();
-        let body = if body.is_end_stream() {
-            Bytes::new()
-        } else {
-            match read_body(body, &head.headers, self.config.body_limit).await {
-                Ok(body) => body,
-                Err(refused) => return refuse_body(connection, &refused, self.config.body_limit),
-            }
+        let version = head.version;
+        let matched = Matched {
+            route,
+            method,
+            params,
+            decoded_path,
+            head,
         };
+        if body.is_end_stream() {
+            return Begun::Handled(self.handle(connection, matched, Bytes::new()), version);
+        }
+        Begun::Reading(Box::pin(async move {
+            match read_body(body, &matched.head.headers, self.config.body_limit).await {
+                Ok(body) => {
+                    let reply = self.handle(connection, matched, body);
+                    answer(connection, reply, version).await
+                }
+                Err(refused) => refuse_body(connection, &refused, self.config.body_limit),
+            }
+        }))
+    }
+
+    fn handle(&self, connection: &ConnectionState, matched: Matched, body: Bytes) -> Reply {
+        let Matched {
+            route,
+            method,
+            params,
+            decoded_path,
+            head,
+        } = matched;
+        let peer = Arc::clone(&connection.peer);
         let request = Request {
             route,
             method,
@@ -86,9 +152,12 @@ impl<H: Handler> Service<H> {
             decoded_path,
             head,
             body,
-            peer: Arc::clone(&connection.peer),
+            peer,
         };
-        self.handle(connection, request).await
+        let (exchange, reply) = exchange();
+        // The panic hook has printed the message; the exchange, dropped, answers 500.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request, exchange)));
+        reply
     }
 
     fn route(
@@ -126,23 +195,6 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    async fn handle(&self, connection: &ConnectionState, request: Request) -> HyperResponse {
-        let version = request.head.version;
-        let (exchange, reply) = exchange();
-        // The panic hook has printed the message; the exchange, dropped, answers 500.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request, exchange)));
-        match reply.await {
-            Some(Answer::Full(answer)) => {
-                let mut response = HttpResponse::new(ResponseBody::Full(answer.body));
-                *response.status_mut() = answer.status;
-                *response.headers_mut() = answer.headers;
-                response
-            }
-            Some(Answer::Stream(head, body)) => stream(connection, head, body, version).await,
-            None => fixed(StatusCode::INTERNAL_SERVER_ERROR, None),
-        }
-    }
-
     /// An answer that did not wait for the request's body: hyper closes the connection after it
     /// where that body is still on its way.
     fn answer_early(
@@ -155,6 +207,21 @@ impl<H: Handler> Service<H> {
         } else {
             closing(connection, response)
         }
+    }
+}
+
+/// The response that a handler's answer makes.
+async fn answer(connection: &ConnectionState, reply: Reply, version: Version) -> HyperResponse {
+    match reply.await {
+        Some(Answer::Full(answer)) => {
+            let mut response = HttpResponse::new(ResponseBody::Full(answer.body));
+            *response.status_mut() = answer.status;
+            *response.headers_mut() = answer.headers;
+            response
+        }
+        // Boxed: other answers need not carry the room for it along.
+        Some(Answer::Stream(head, body)) => Box::pin(stream(connection, head, body, version)).await,
+        None => fixed(StatusCode::INTERNAL_SERVER_ERROR, None),
     }
 }
 

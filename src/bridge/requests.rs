@@ -112,7 +112,10 @@ impl RequestQueue {
         if peer.encrypted {
             first |= protocol::ENCRYPTED;
         }
-        let url = head.uri.path_and_query().map_or("", |target| target.as_str());
+        let url = head
+            .uri
+            .path_and_query()
+            .map_or("", |target| target.as_str());
         let parameters_of = decoded_path.as_deref().unwrap_or(url);
         if !parameters_of.is_ascii() {
             first |= protocol::UTF8_PATH;

@@ -1,7 +1,6 @@
 //! One connection: handshake, requests one after the other, close.
 
 use std::{
-    convert::Infallible,
     future::{Future, poll_fn},
     io,
     pin::pin,
@@ -76,9 +75,7 @@ async fn serve_http1<H: Handler, S>(
     let state = ConnectionState::new(peer);
     let stream = Corked::new(stream);
     let outcome = {
-        let respond = service_fn(|request| async {
-            Ok::<_, Infallible>(service.respond(&state, request).await)
-        });
+        let respond = service_fn(|request| service.respond(&state, request));
         let mut connection = pin!(
             http1::Builder::new()
                 // A client's FIN is its leaving: it must end a response nobody will read.
