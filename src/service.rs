@@ -12,9 +12,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{
-    HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Version, header, request::Parts,
-};
+use http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Version, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -64,15 +62,6 @@ enum Begun<'a> {
     Reading(Pin<Box<dyn Future<Output = HyperResponse> + Send + 'a>>),
 }
 
-/// A request's head and where it leads.
-struct Matched {
-    route: RouteId,
-    method: Method,
-    params: Params,
-    decoded_path: Option<String>,
-    head: Parts,
-}
-
 impl<H: Handler> Service<H> {
     /// Answers one request. What needs no waiting is done before the future is made: it is moved
     /// about by hyper, and small.
@@ -115,45 +104,30 @@ impl<H: Handler> Service<H> {
             };
         let (head, body) = request.into_parts();
         let version = head.version;
-        let matched = Matched {
+        let mut request = Request {
             route,
             method,
             params,
             decoded_path,
             head,
+            body: Bytes::new(),
+            peer: Arc::clone(&connection.peer),
         };
         if body.is_end_stream() {
-            return Begun::Handled(self.handle(connection, matched, Bytes::new()), version);
+            return Begun::Handled(self.handle(request), version);
         }
         Begun::Reading(Box::pin(async move {
-            match read_body(body, &matched.head.headers, self.config.body_limit).await {
+            match read_body(body, &request.head.headers, self.config.body_limit).await {
                 Ok(body) => {
-                    let reply = self.handle(connection, matched, body);
-                    answer(connection, reply, version).await
+                    request.body = body;
+                    answer(connection, self.handle(request), version).await
                 }
                 Err(refused) => refuse_body(connection, &refused, self.config.body_limit),
             }
         }))
     }
 
-    fn handle(&self, connection: &ConnectionState, matched: Matched, body: Bytes) -> Reply {
-        let Matched {
-            route,
-            method,
-            params,
-            decoded_path,
-            head,
-        } = matched;
-        let peer = Arc::clone(&connection.peer);
-        let request = Request {
-            route,
-            method,
-            params,
-            decoded_path,
-            head,
-            body,
-            peer,
-        };
+    fn handle(&self, request: Request) -> Reply {
         let (exchange, reply) = exchange();
         // The panic hook has printed the message; the exchange, dropped, answers 500.
         let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request, exchange)));

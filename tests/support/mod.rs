@@ -18,6 +18,9 @@ use wapix::{
     router::{Method, RouteId, Router},
 };
 
+/// The shortest request there is.
+pub const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
 /// Long enough for any machine, short enough to name the step that hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
