@@ -189,7 +189,7 @@ impl Router {
         if path.has_empty_segment() {
             return Lookup::NotFound;
         }
-        let index = self.index.get_or_init(|| Index::from(&self.tree));
+        let index = self.index();
         let mut params = Params::default();
         match index.find(method, path.as_str(), &mut params) {
             Ok(id) => Lookup::Route { id, params },
@@ -199,6 +199,17 @@ impl Router {
             }
             Err(methods) => Lookup::MethodNotAllowed(methods.with(Method::Options)),
         }
+    }
+}
+
+impl Router {
+    /// Lays the routes out, so that no request has to wait for it.
+    pub(crate) fn prepare(&self) {
+        self.index();
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::from(&self.tree))
     }
 }
 

@@ -47,8 +47,10 @@ impl<H: Handler> Server<H> {
         config: Config,
         handler: H,
     ) -> Self {
+        let router = router.into();
+        router.prepare();
         let service = Service {
-            router: router.into(),
+            router,
             handler,
             config,
         };
