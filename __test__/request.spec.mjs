@@ -2,7 +2,7 @@ import { createServer as createNodeServer, IncomingMessage } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
-import { json, text } from 'wapix';
+import { json, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { once } from './helpers/events.mjs';
 import { serve, serveGet } from './helpers/server.mjs';
@@ -321,5 +321,39 @@ test('concurrent requests never see each other', async (t) => {
       const raw = JSON.parse(got.pop());
       t.deepEqual([...got, raw.id], Array(6).fill(id));
     }
+  }
+});
+
+test('a request can be read while its response streams', async (t) => {
+  const server = await serve(t, {
+    '/a/:id/:name': {
+      get: (req) =>
+        stream(
+          (async function* () {
+            // The first chunk is asked for when the request has long left its batch.
+            await turn();
+            const { params, query, url, ip, headers } = req;
+            yield JSON.stringify([params, query, url, ip, headers['x-a'], req.raw.url]);
+          })(),
+        ),
+    },
+  });
+  // Several at once, so that they share a batch.
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, async (_, index) => {
+      const path = `/a/a-rather-long-identifier-${index}/%C3%A9${index}?q=${index}`;
+      const answer = await request(t, server, `GET ${path}`, { 'X-A': `header ${index}` });
+      return [answer, index, path];
+    }),
+  );
+  for (const [answer, index, path] of answers) {
+    t.deepEqual(JSON.parse(answer.text), [
+      { id: `a-rather-long-identifier-${index}`, name: `é${index}` },
+      { q: String(index) },
+      path,
+      '127.0.0.1',
+      `header ${index}`,
+      path,
+    ]);
   }
 });

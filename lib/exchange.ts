@@ -43,12 +43,12 @@ export class Exchange {
     readonly route: Route,
     /** The method's number, and flags. */
     readonly bits: number,
-    /** The text of the whole batch. */
-    readonly text: string,
-    readonly offsets: Offsets,
+    /** The text of the whole batch, until `detach`. */
+    private text: string,
+    private offsets: Offsets,
     readonly port: number,
     /** Latin-1 where the path is ASCII, UTF-8 bytes as Latin-1 where it is not. */
-    readonly parameters: readonly string[],
+    private parameters: readonly string[],
     readonly content: Buffer = NO_CONTENT,
   ) {}
 
@@ -83,10 +83,29 @@ export class Exchange {
     return this.bits & UTF8_PATH ? Buffer.from(value, 'latin1').toString() : value;
   }
 
+  /** Lets go of the batch: a stream that lasts must not keep the text of its neighbours. */
+  detach(): void {
+    const { url, path, ip, headers, end } = this.offsets;
+    this.text = copy(this.text.slice(url, end));
+    this.offsets = {
+      url: 0,
+      path: path - url,
+      ip: ip - url,
+      headers: headers - url,
+      end: end - url,
+    };
+    this.parameters = this.parameters.map(copy);
+  }
+
   /** The client has left. */
   cancel(): void {
     this.cancelled = true;
     this.stream?.cancel();
     this.controller?.abort();
   }
+}
+
+/** Latin-1 text in memory of its own, where V8 would keep a slice of a longer one. */
+function copy(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }

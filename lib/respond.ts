@@ -93,6 +93,7 @@ function respondStream(
     outbox.respond(exchange, result.status, MEDIA_NONE, lines, undefined);
     return true;
   }
+  exchange.detach();
   outbox.stream(exchange, result.status, MEDIA_NONE, lines);
   exchange.stream = new ResponseStream(
     exchange,
