@@ -3,7 +3,8 @@ import { isUint8Array } from 'node:util/types';
 import type { Key, Outbox } from './bridge/outbox.js';
 import { WapixError } from './errors.js';
 
-/** How many bytes may be on their way to the client; `STREAM_WINDOW` in `src/config.rs`. */
+/** How many bytes may be on their way to the client, at first and at most: as `src/config.rs` has it. */
+const FIRST_WINDOW = 64 * 1024;
 const WINDOW = 512 * 1024;
 
 /**
@@ -16,7 +17,8 @@ export class ResponseStream {
   readonly #outbox: Outbox;
   readonly #declared: number | undefined;
   readonly #report: (error: unknown) => void;
-  #room = WINDOW;
+  #window = FIRST_WINDOW;
+  #room = FIRST_WINDOW;
   #sent = 0;
   /** The response has ended, one way or the other: what the source does now changes nothing. */
   #over = false;
@@ -62,6 +64,11 @@ export class ResponseStream {
   consumed(bytes: number): void {
     const wasFull = this.#room <= 0;
     this.#room += bytes;
+    // Doubled on both sides of the bridge with each report, so that both know it.
+    if (this.#window < WINDOW) {
+      this.#room += this.#window;
+      this.#window *= 2;
+    }
     if (wasFull && this.#room > 0 && !this.#over) this.#readable.resume();
   }
 

@@ -15,16 +15,15 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
 use crate::{
-    config::{LAST_CHUNK_DELAY, STREAM_WINDOW},
+    config::{FIRST_STREAM_WINDOW, LAST_CHUNK_DELAY, STREAM_WINDOW},
     exchange::Observation,
 };
 
 /// Chunks below this size are gathered into one frame when hyper is slower than their source.
 const GATHER_BELOW: usize = 4 * 1024;
 
-/// Room is reported in steps of half the window: often enough that a source never waits without
-/// need, and never for a stream that sends less.
-const REPORT_STEP: usize = STREAM_WINDOW / 2;
+/// How large a gathered frame may become: no more memory is moved while it grows.
+const GATHER_UP_TO: usize = 16 * 1024;
 
 /// Why a streamed response ended early. hyper answers it by closing the connection without a final
 /// chunk, so that the client sees the response incomplete.
@@ -112,6 +111,9 @@ struct State {
     end: Option<End>,
     /// Bytes that hyper took and the observer has not heard of.
     unreported: usize,
+    /// How many of them are reported at a time: half the window. Often enough that a source never
+    /// waits without need, and never for a stream that sends less.
+    step: usize,
     waker: Option<Waker>,
     /// hyper's side is gone: what is sent now goes nowhere.
     closed: bool,
@@ -153,6 +155,14 @@ impl State {
         self.end == Some(End::Complete) && self.is_empty()
     }
 
+    /// Closes the gathered chunk: the next begins another.
+    fn push_tail(&mut self) {
+        if !self.tail.is_empty() {
+            let tail = std::mem::take(&mut self.tail);
+            self.chunks.push_back(tail.freeze());
+        }
+    }
+
     fn pop(&mut self) -> Option<Bytes> {
         self.chunks
             .pop_front()
@@ -161,8 +171,12 @@ impl State {
 }
 
 pub(crate) fn stream_body(observation: Option<Observation>) -> (BodySender, StreamBody) {
+    let state = State {
+        step: FIRST_STREAM_WINDOW / 2,
+        ..State::default()
+    };
     let shared = Arc::new(Shared {
-        state: Mutex::default(),
+        state: Mutex::new(state),
     });
     let body = StreamBody {
         shared: Arc::clone(&shared),
@@ -177,8 +191,12 @@ impl BodySender {
     /// Sends one chunk, copied; an empty one is nothing (it would be the last chunk on the wire).
     pub fn send_slice(&self, chunk: &[u8]) {
         if chunk.len() < GATHER_BELOW {
-            self.shared
-                .change(|state| state.tail.extend_from_slice(chunk));
+            self.shared.change(|state| {
+                if state.tail.len() + chunk.len() > GATHER_UP_TO {
+                    state.push_tail();
+                }
+                state.tail.extend_from_slice(chunk);
+            });
         } else {
             self.send(Bytes::copy_from_slice(chunk));
         }
@@ -190,10 +208,7 @@ impl BodySender {
             return;
         }
         self.shared.change(|state| {
-            if !state.tail.is_empty() {
-                let tail = state.tail.split().freeze();
-                state.chunks.push_back(tail);
-            }
+            state.push_tail();
             state.chunks.push_back(chunk);
         });
     }
@@ -270,8 +285,9 @@ impl StreamBody {
                 };
             };
             state.unreported += chunk.len();
-            let due = state.unreported >= REPORT_STEP;
+            let due = state.unreported >= state.step;
             let report = if due {
+                state.step = (2 * state.step).min(STREAM_WINDOW / 2);
                 std::mem::take(&mut state.unreported)
             } else {
                 0

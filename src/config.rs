@@ -20,6 +20,11 @@ impl Default for Config {
     }
 }
 
+/// How many bytes of one streamed response may be on their way between its source and hyper, at
+/// first. Each time that half of them were taken it doubles, up to [`STREAM_WINDOW`]: a client that
+/// stalls from the start costs little, a fast one is served in large steps.
+pub const FIRST_STREAM_WINDOW: usize = 64 * 1024;
+
 /// How many bytes of one streamed response may be on their way between its source and hyper.
 pub const STREAM_WINDOW: usize = 512 * 1024;
 

@@ -24,7 +24,7 @@ mod service;
 
 pub use self::{
     body::BodySender,
-    config::{Config, DEFAULT_BODY_LIMIT, STREAM_WINDOW},
+    config::{Config, DEFAULT_BODY_LIMIT, FIRST_STREAM_WINDOW, STREAM_WINDOW},
     error::Error,
     exchange::{Exchange, Head, Observer, Response},
     handler::{Handler, Peer, Request},

@@ -296,19 +296,31 @@ async fn a_client_that_leaves_is_told_of_once_and_answers_to_it_go_nowhere() {
 }
 
 #[tokio::test]
-async fn room_is_reported_by_the_half_window() {
+async fn room_is_reported_by_the_half_window_which_grows() {
     let (server, mut js) = start(&[("GET", "/")]).await;
     let mut client = server.connect().await;
     get(&mut client, "/").await;
     let [slot, serial] = js.only(REQUEST).await;
-    let half = wapix::STREAM_WINDOW / 2;
-    let chunk = bytes::Bytes::from(vec![0; half]);
-    js.answer_with(
-        &[
-            [STREAM, slot, serial, 200, 0].as_slice(),
+    js.answer(&[STREAM, slot, serial, 200, 0], "", &[]);
+    let mut half = wapix::FIRST_STREAM_WINDOW / 2;
+    loop {
+        let chunk = vec![0; half];
+        js.answer_with(
             &[CHUNK | BUFFER, slot, serial, half as u32],
-        ]
-        .concat(),
+            "",
+            &[],
+            [&chunk[..]],
+        );
+        let (words, ..) = js.batch().await;
+        assert_eq!(words, [CONSUMED, slot, serial, half as u32]);
+        if half == wapix::STREAM_WINDOW / 2 {
+            break;
+        }
+        half *= 2;
+    }
+    let chunk = vec![0; half];
+    js.answer_with(
+        &[CHUNK | BUFFER, slot, serial, half as u32],
         "",
         &[],
         [&chunk[..]],

@@ -6,6 +6,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::{protocol, slots::Key};
 use crate::exchange::Head;
 
+/// How much memory is kept for the next records, in bytes.
+const KEEP: usize = 256 * 1024;
+
 /// Records as JavaScript wrote them. Later ones append: each region is read in record order.
 #[derive(Default)]
 pub(super) struct Replies {
@@ -44,10 +47,14 @@ impl Content<'_> {
 pub(super) struct MalformedReplies;
 
 impl Replies {
+    /// Forgets the records, and the memory that only a burst needed.
     pub(super) fn clear(&mut self) {
         self.words.clear();
+        self.words.shrink_to(KEEP / size_of::<u32>());
         self.text.clear();
+        self.text.shrink_to(KEEP);
         self.bytes.clear();
+        self.bytes.shrink_to(KEEP);
         self.buffers.clear();
     }
 
