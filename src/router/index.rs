@@ -59,9 +59,17 @@ pub(super) struct Index {
     literal_routes: Slots,
     /// Bit n: whether one of these paths is n bytes long, or for the highest bit that long or longer.
     literal_lengths: u64,
+    /// No route matches a path of more segments.
+    depth: u32,
 }
 
 impl Index {
+    /// How many segments a path can have that a route matches.
+    #[inline]
+    pub(super) fn depth(&self) -> u32 {
+        self.depth
+    }
+
     /// Searches the nodes that match `path`, which has no empty segment: literal before parameter
     /// before catch-all, from the first segment on, until one has the method.
     ///
@@ -168,6 +176,7 @@ fn length_bit(len: usize) -> u64 {
 struct Pending {
     source: tree::NodeIndex,
     path: Option<String>,
+    depth: u32,
 }
 
 impl From<&Tree> for Index {
@@ -179,29 +188,42 @@ impl From<&Tree> for Index {
         let mut pending = VecDeque::from([Pending {
             source: ROOT,
             path: Some(String::new()),
+            depth: 0,
         }]);
+        let mut deepest = 0;
         let mut at = 0;
-        while let Some(Pending { source, path }) = pending.pop_front() {
+        while let Some(Pending {
+            source,
+            path,
+            depth,
+        }) = pending.pop_front()
+        {
             let source = &tree.nodes[source];
-            let mut add = |source, path| {
+            deepest = deepest.max(depth);
+            let mut add = |source, path, depth| {
                 let id = u32::try_from(nodes.len()).ok().and_then(NodeId::new);
                 nodes.push(Node::default());
-                pending.push_back(Pending { source, path });
+                pending.push_back(Pending {
+                    source,
+                    path,
+                    depth,
+                });
                 id.expect("more nodes than 32 bits can count do not fit in memory")
             };
             let mut literals = Vec::new();
             for (text, child) in literal_children(tree, source) {
                 let path = path.as_ref().map(|path| format!("{path}/{text}"));
-                literals.push((text, add(child, path)));
+                let segments = 1 + text.matches('/').count() as u32;
+                literals.push((text, add(child, path, depth + segments)));
             }
             let parameter = source
                 .parameter
                 .as_ref()
-                .map(|wildcard| add(wildcard.node, None));
+                .map(|wildcard| add(wildcard.node, None, depth + 1));
             let catch_all = source
                 .catch_all
                 .as_ref()
-                .map(|wildcard| add(wildcard.node, None));
+                .map(|wildcard| add(wildcard.node, None, u32::MAX));
             if let (Some(path), Some(id)) = (path, NodeId::new(at))
                 && !source.routes.is_empty()
             {
@@ -224,6 +246,7 @@ impl From<&Tree> for Index {
             literal_routes: table.add(literal_routes),
             table,
             literal_lengths,
+            depth: deepest,
         }
     }
 }

@@ -190,6 +190,9 @@ impl Router {
             return Lookup::NotFound;
         }
         let index = self.index();
+        if path.segments() > index.depth() {
+            return Lookup::NotFound;
+        }
         let mut params = Params::default();
         match index.find(method, path.as_str(), &mut params) {
             Ok(id) => Lookup::Route { id, params },

@@ -12,6 +12,7 @@ use super::word::{self, ONES};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CanonicalPath<'a> {
     text: Cow<'a, str>,
+    slashes: u32,
     empty_segment: bool,
 }
 
@@ -24,6 +25,11 @@ impl CanonicalPath<'_> {
     /// Whether this is the raw path itself: nothing was encoded.
     pub fn is_raw(&self) -> bool {
         matches!(self.text, Cow::Borrowed(_))
+    }
+
+    /// How many segments it has.
+    pub(super) fn segments(&self) -> u32 {
+        self.slashes - u32::from(self.text.ends_with('/'))
     }
 
     /// Whether two slashes follow each other.
@@ -93,15 +99,17 @@ pub fn canonicalize(raw_path: &str) -> Result<CanonicalPath<'_>, PathError> {
     if u32::try_from(raw_path.len()).is_err() {
         return Err(PathError::TooLong);
     }
-    if is_plain(raw_path.as_bytes()) {
+    if let Some(slashes) = plain_slashes(raw_path.as_bytes()) {
         return Ok(CanonicalPath {
             text: Cow::Borrowed(raw_path),
+            slashes,
             empty_segment: false,
         });
     }
     let (decoded, empty_segment) = look_closer(raw_path)?;
     let text = decoded.map_or(Cow::Borrowed(raw_path), Cow::Owned);
     Ok(CanonicalPath {
+        slashes: text.bytes().filter(|byte| *byte == b'/').count() as u32,
         text,
         empty_segment,
     })
@@ -187,24 +195,36 @@ fn raw_offset(raw_path: &str, index: usize) -> usize {
     offset
 }
 
-/// Whether a path is already canonical and has no empty segment; `false` may also mean that it
-/// takes a closer look. True for nearly every request, so it looks at eight bytes at a time.
+/// How many slashes a path has that is already canonical and has no empty segment; `None` may also
+/// mean that it takes a closer look. Some for nearly every request, so it looks at eight bytes at a
+/// time.
 #[inline]
-fn is_plain(path: &[u8]) -> bool {
+fn plain_slashes(path: &[u8]) -> Option<u32> {
     let (Some(b'/'), Some(last)) = (path.first(), path.last_chunk()) else {
-        return is_plain_short(path);
+        return plain_slashes_short(path);
     };
     let (chunks, rest) = path.as_chunks();
     let mut found = 0;
     let mut after_slash = 0;
+    let mut slashes = 0;
     for chunk in chunks {
-        found |= suspicious(u64::from_le_bytes(*chunk), &mut after_slash);
+        let word = u64::from_le_bytes(*chunk);
+        found |= suspicious(word, &mut after_slash);
+        slashes += count_slashes(word);
     }
     if !rest.is_empty() {
-        // Overlaps the chunk before it, so nothing is carried over.
-        found |= suspicious(u64::from_le_bytes(*last), &mut 0);
+        // Overlaps the chunk before it, so nothing is carried over, and counted once.
+        let word = u64::from_le_bytes(*last);
+        found |= suspicious(word, &mut 0);
+        slashes += count_slashes(word >> (8 * (word::WORD - rest.len())));
     }
-    found == 0
+    (found == 0).then_some(slashes)
+}
+
+/// Exact where no `.` follows a `/`, as in every path that has passed `suspicious`.
+#[inline]
+fn count_slashes(word: u64) -> u32 {
+    word::mark(word, b'/').count_ones()
 }
 
 /// Marks `%`, `\`, NUL, and a `/` or `.` that follows a `/`. `after_slash` is carried from word to
@@ -220,8 +240,9 @@ fn suspicious(word: u64, after_slash: &mut u64) -> u64 {
 }
 
 #[inline]
-fn is_plain_short(path: &[u8]) -> bool {
-    path.first() == Some(&b'/')
+fn plain_slashes_short(path: &[u8]) -> Option<u32> {
+    let is_plain = path.first() == Some(&b'/')
         && !path.iter().any(|byte| matches!(byte, b'%' | b'\\' | 0))
-        && !path.windows(2).any(|pair| matches!(pair, b"//" | b"/."))
+        && !path.windows(2).any(|pair| matches!(pair, b"//" | b"/."));
+    is_plain.then(|| path.iter().filter(|byte| **byte == b'/').count() as u32)
 }
