@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import { json, noContent, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
-import { aborted, closed, deferred } from './helpers/events.mjs';
+import { aborted, closed, deferred, until } from './helpers/events.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve, serveGet } from './helpers/server.mjs';
 import { counted, manual } from './helpers/source.mjs';
@@ -345,4 +345,31 @@ test('a thousand that leave leave nothing behind', async (t) => {
   }
   while (open > 0) await turn();
   t.is(opened, 1000);
+});
+
+test('what the signal stopped is not logged; another failure after the client left is', async (t) => {
+  const settled = deferred();
+  const server = await serve(t, {
+    '/stopped': {
+      get: async ({ signal }) => {
+        await delay(60_000, undefined, { signal }).finally(() => settled.resolve());
+      },
+    },
+    '/failed': {
+      get: async ({ signal }) => {
+        await aborted(signal);
+        throw new Error('after the client left');
+      },
+    },
+  });
+  for (const path of ['/stopped', '/failed']) {
+    const client = await connect(t, server);
+    client.send(requestBytes(`GET ${path}`));
+    // Its answer tells that the one before has reached its handler.
+    await request(t, server, 'GET /none');
+    client.destroy();
+  }
+  await settled.promise;
+  await until(() => errorsNaming('GET /failed').length === 1, 'the failure in the log');
+  t.deepEqual(errorsNaming('GET /stopped'), []);
 });

@@ -43,15 +43,15 @@ export class Dispatcher {
   #run(exchange: Exchange): void {
     try {
       const { content } = exchange;
+      const request = new Request(exchange);
       if (content.length > 0) {
-        const request = new Request(exchange);
         exchange.body = parseContent(content, request.headers['content-type']);
       }
       // Each request in an asynchronous context of its own: what one handler enters
       // (`AsyncLocalStorage.enterWith`), the next in the batch must not see.
       const resource = new AsyncResource('WAPIX_REQUEST');
       const { handler } = exchange.route;
-      const result: unknown = resource.runInAsyncScope(handler, undefined, new Request(exchange));
+      const result: unknown = resource.runInAsyncScope(handler, undefined, request);
       if (isPromise(result)) {
         result.then(
           (value) => this.#answer(exchange, value),
@@ -98,5 +98,7 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 /** Logs why a request was not answered as its handler meant. A client's mistake is no concern. */
 function report(exchange: Exchange, error: unknown): void {
   if (error instanceof WapixError && error.status < 500) return;
+  // What `req.signal` stopped, it was to stop: an ordinary disconnect is no error.
+  if (exchange.cancelled && (error as Error | undefined)?.name === 'AbortError') return;
   console.error(`wapix: ${exchange.method} ${exchange.url} failed:`, error);
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    convert::Infallible,
     future::{Future, poll_fn},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -11,7 +10,6 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-
 use tokio::time::Sleep;
 
 use crate::{
@@ -30,12 +28,6 @@ const GATHER_UP_TO: usize = 16 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[error("the response stream failed")]
 pub(crate) struct StreamFailed;
-
-impl From<Infallible> for StreamFailed {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
-}
 
 pub(crate) enum ResponseBody {
     Full(Bytes),

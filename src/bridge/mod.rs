@@ -13,6 +13,7 @@ mod slots;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 
 pub use self::requests::Taken;
@@ -104,10 +105,20 @@ impl Bridge {
     /// JavaScript's side: takes the next batch, as `protocol` lays it out. After
     /// [`Taken::Empty`], or a batch without more, the next record wakes JavaScript again.
     pub fn take(&self, words: &mut [u32], bytes: &mut [u8], apart: &mut Vec<Bytes>) -> Taken {
-        let mut outgoing = lock(&self.outgoing);
-        let taken = outgoing.queue.take(words, bytes, apart);
-        outgoing.woken = !outgoing.queue.is_empty();
-        taken
+        let (popped, more) = {
+            let mut outgoing = lock(&self.outgoing);
+            let popped = outgoing.queue.pop(words.len(), bytes.len());
+            outgoing.woken = !outgoing.queue.is_empty();
+            (popped, outgoing.woken)
+        };
+        // Copied outside the lock: the I/O thread goes on queueing.
+        let mut batch = match popped {
+            Ok(batch) => batch,
+            Err(taken) => return taken,
+        };
+        let (words, text) = batch.write_to(words, bytes, apart);
+        lock(&self.outgoing).queue.recycle(batch);
+        Taken::Batch { words, text, more }
     }
 
     /// JavaScript's side: hands over answers, as `protocol` lays them out. The buffers are copied:
@@ -119,7 +130,11 @@ impl Bridge {
         bytes: &[u8],
         buffers: impl IntoIterator<Item = &'a [u8]>,
     ) {
-        let buffers = buffers.into_iter().map(|buffer| self.pool.copy(buffer));
+        // Copied outside the lock: the I/O thread goes on delivering.
+        let buffers: SmallVec<[Bytes; 2]> = buffers
+            .into_iter()
+            .map(|buffer| self.pool.copy(buffer))
+            .collect();
         lock(&self.incoming)
             .replies
             .append(words, text, bytes, buffers);
@@ -201,7 +216,7 @@ impl Bridge {
 
 impl Handler for Arc<Bridge> {
     fn handle(&self, request: Request, exchange: Exchange) {
-        // Observed first: once inserted, the exchange belongs to whoever answers it.
+        // Under one lock: an exchange that can be found is observed.
         let key = {
             let mut slots = lock(&self.slots);
             let key = slots.insert(exchange);

@@ -24,7 +24,7 @@ pub(super) struct Batch {
     requests: u32,
 }
 
-/// What [`RequestQueue::take`] found.
+/// What [`Bridge::take`](super::Bridge::take) found.
 #[derive(Debug, PartialEq)]
 pub enum Taken {
     /// The next batch was written.
@@ -58,8 +58,28 @@ pub(super) struct RequestQueue {
 impl Batch {
     fn is_full(&self) -> bool {
         self.requests >= BATCH_REQUESTS
-            || self.text.len() + self.content.len() >= BATCH_BYTES
+            || self.byte_length() >= BATCH_BYTES
             || self.words.len() >= BATCH_WORDS
+    }
+
+    fn byte_length(&self) -> usize {
+        self.text.len() + self.content.len()
+    }
+
+    /// Writes the batch: its text and then its content into `bytes`, its large content into
+    /// `apart`. There is room for it. Returns how many words and bytes of text were written.
+    pub(super) fn write_to(
+        &mut self,
+        words: &mut [u32],
+        bytes: &mut [u8],
+        apart: &mut Vec<Bytes>,
+    ) -> (usize, usize) {
+        let (text, all) = (self.text.len(), self.byte_length());
+        words[..self.words.len()].copy_from_slice(&self.words);
+        bytes[..text].copy_from_slice(&self.text);
+        bytes[text..all].copy_from_slice(&self.content);
+        apart.append(&mut self.apart);
+        (self.words.len(), text)
     }
 
     fn clear(&mut self) {
@@ -163,40 +183,24 @@ impl RequestQueue {
         batch.requests += 1;
     }
 
-    /// Writes the next batch into `words` and `bytes` (its text, then its content), and its large
-    /// content into `apart`.
-    pub(super) fn take(
-        &mut self,
-        words: &mut [u32],
-        bytes: &mut [u8],
-        apart: &mut Vec<Bytes>,
-    ) -> Taken {
-        let Some(batch) = self.batches.front() else {
-            return Taken::Empty;
-        };
-        let (text, content) = (batch.text.len(), batch.content.len());
-        if batch.words.len() > words.len() || text + content > bytes.len() {
-            return Taken::NeedsRoom {
-                words: batch.words.len(),
-                bytes: text + content,
-            };
+    /// The next batch, where it has no more words and bytes than there is room for.
+    pub(super) fn pop(&mut self, words: usize, bytes: usize) -> Result<Batch, Taken> {
+        let batch = self.batches.front().ok_or(Taken::Empty)?;
+        let (words_needed, bytes_needed) = (batch.words.len(), batch.byte_length());
+        if words_needed > words || bytes_needed > bytes {
+            return Err(Taken::NeedsRoom {
+                words: words_needed,
+                bytes: bytes_needed,
+            });
         }
-        let Some(mut batch) = self.batches.pop_front() else {
-            return Taken::Empty;
-        };
-        words[..batch.words.len()].copy_from_slice(&batch.words);
-        bytes[..text].copy_from_slice(&batch.text);
-        bytes[text..text + content].copy_from_slice(&batch.content);
-        apart.append(&mut batch.apart);
-        let taken = Taken::Batch {
-            words: batch.words.len(),
-            text,
-            more: !self.batches.is_empty(),
-        };
+        self.batches.pop_front().ok_or(Taken::Empty)
+    }
+
+    /// Takes back the memory of a batch that was read.
+    pub(super) fn recycle(&mut self, mut batch: Batch) {
         batch.clear();
         if batch.text.capacity() + batch.content.capacity() <= 4 * BATCH_BYTES {
             self.spare = Some(batch);
         }
-        taken
     }
 }

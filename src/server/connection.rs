@@ -135,7 +135,7 @@ enum Outcome {
 /// Sends what is left to send and ends the sending side. With `linger`, takes what the client still
 /// sends: closing a socket with unread data resets the connection, and the reset can overtake the
 /// answer (RFC 9112, 9.6).
-async fn end<S: Reset + AsyncRead + AsyncWrite + Unpin>(
+async fn end<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &Corked<S>,
     linger: bool,
 ) -> io::Result<()> {

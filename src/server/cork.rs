@@ -31,7 +31,7 @@ const DIRECT: usize = 16 * 1024;
 const LIMIT: usize = 64 * 1024;
 /// What an idle connection may keep of its buffer.
 const KEEP: usize = 1024;
-/// How much is read past hyper.
+/// How much is read past hyper. Behind more than that, a client's leaving is seen when hyper gets there.
 const AHEAD: usize = 16 * 1024;
 /// How many slices one system call is given.
 const SLICES: usize = 16;
