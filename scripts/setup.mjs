@@ -83,19 +83,10 @@ function filesIn(path) {
     .filter((file) => statSync(file).isFile());
 }
 
+/** From nothing: what a deleted source has left, or somebody has changed by hand, goes with it. */
 function compile() {
-  const sources = filesIn('lib').filter((file) => file.endsWith('.ts'));
-  const compiled = new Set(
-    sources.map((file) => file.replace(/^lib/, 'dist').replace(/\.ts$/, '.js')),
-  );
-  // tsc does not look whether what it wrote the last time is still there.
-  if (![...compiled].every((file) => existsSync(file)))
-    rmSync('dist', { recursive: true, force: true });
+  rmSync('dist', { recursive: true, force: true });
   run('tsc', '-p', '.');
-  // Nor does it remove what a deleted source has left.
-  for (const file of filesIn('dist')) {
-    if (file.endsWith('.js') && !compiled.has(file)) rmSync(file);
-  }
 }
 
 function say(what, state) {
