@@ -5,9 +5,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
-/** Linux counts CPU time in ticks of 10 ms. */
-const MICROSECONDS_PER_TICK = 10_000;
-
 const modules = join(import.meta.dirname, '../node_modules');
 
 /** How each runtime runs a script; a script's name begins with its runtime's where it is not Node. */
@@ -29,10 +26,9 @@ export async function start(folder, name) {
     /** CPU microseconds that the process and its first thread (JavaScript's) have used. */
     cpu() {
       const threads = readdirSync(`/proc/${child.pid}/task`);
-      const total = threads.reduce((sum, thread) => sum + ticks(child.pid, thread), 0);
       return {
-        total: total * MICROSECONDS_PER_TICK,
-        javascript: ticks(child.pid, child.pid) * MICROSECONDS_PER_TICK,
+        total: threads.reduce((sum, thread) => sum + microseconds(child.pid, thread), 0),
+        javascript: microseconds(child.pid, child.pid),
       };
     },
     /** Resident memory, in bytes. */
@@ -47,13 +43,10 @@ export async function start(folder, name) {
   };
 }
 
-function ticks(process, thread) {
-  const fields = readFileSync(`/proc/${process}/task/${thread}/stat`, 'utf8');
-  const [user, system] = fields
-    .slice(fields.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(11, 13);
-  return Number(user) + Number(system);
+/** What the scheduler has counted, more finely than the ticks of `stat`. */
+function microseconds(process, thread) {
+  const [nanoseconds] = readFileSync(`/proc/${process}/task/${thread}/schedstat`, 'utf8').split(' ');
+  return Number(nanoseconds) / 1000;
 }
 
 /** What was used between two readings of `cpu()`. */
