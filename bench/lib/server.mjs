@@ -45,7 +45,9 @@ export async function start(folder, name) {
 
 /** What the scheduler has counted, more finely than the ticks of `stat`. */
 function microseconds(process, thread) {
-  const [nanoseconds] = readFileSync(`/proc/${process}/task/${thread}/schedstat`, 'utf8').split(' ');
+  const [nanoseconds] = readFileSync(`/proc/${process}/task/${thread}/schedstat`, 'utf8').split(
+    ' ',
+  );
   return Number(nanoseconds) / 1000;
 }
 
