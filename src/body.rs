@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
+    io::Write,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
@@ -22,6 +23,9 @@ const GATHER_BELOW: usize = 4 * 1024;
 
 /// How large a gathered frame may become: no more memory is moved while it grows.
 const GATHER_UP_TO: usize = 16 * 1024;
+
+/// How much memory for the next small chunks a stream keeps while it waits for them.
+const KEEP: usize = 1024;
 
 /// Why a streamed response ended early. hyper answers it by closing the connection without a final
 /// chunk, so that the client sees the response incomplete.
@@ -77,7 +81,6 @@ pub struct BodySender {
 /// hyper's side of a streamed response.
 pub(crate) struct StreamBody {
     shared: Arc<Shared>,
-    observation: Option<Observation>,
     /// What `Content-Length` still promises; hyper drops the body once it is fulfilled.
     promised: Option<u64>,
     held: Option<Held>,
@@ -91,8 +94,26 @@ struct Held {
     patience: Pin<Box<Sleep>>,
 }
 
+/// The connection's socket, for what hyper would only pass through.
+pub(crate) trait Passage: Send + Sync {
+    /// Writes `slices` past hyper, where nothing waits to be written before them.
+    fn write(&self, slices: [&[u8]; 3]) -> Passed;
+}
+
+/// What became of bytes written past hyper.
+#[derive(PartialEq)]
+pub(crate) enum Passed {
+    /// The socket has them all.
+    Whole,
+    /// The socket has not room for all of them: the rest goes out when the connection is polled.
+    Partly,
+    /// None: they have to go through hyper.
+    Not,
+}
+
 struct Shared {
     state: Mutex<State>,
+    observation: Option<Observation>,
 }
 
 #[derive(Default)]
@@ -107,6 +128,8 @@ struct State {
     /// waits without need, and never for a stream that sends less.
     step: usize,
     waker: Option<Waker>,
+    /// The way past hyper, where the content is chunked.
+    passage: Option<Arc<dyn Passage>>,
     /// hyper's side is gone: what is sent now goes nowhere.
     closed: bool,
 }
@@ -124,16 +147,23 @@ impl Shared {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        let waker = {
-            let mut state = self.lock();
-            if state.closed {
-                return;
-            }
+        let mut state = self.lock();
+        if !state.closed {
             change(&mut state);
-            state.waker.take()
-        };
+        }
+    }
+
+    fn wake(&self) {
+        let waker = self.lock().waker.take();
         if let Some(waker) = waker {
             waker.wake();
+        }
+    }
+
+    /// Tells the observer of `bytes` taken.
+    fn report(&self, bytes: usize) {
+        if let (true, Some(Observation { observer, token })) = (bytes > 0, &self.observation) {
+            observer.consumed(*token, bytes);
         }
     }
 }
@@ -160,6 +190,47 @@ impl State {
             .pop_front()
             .or_else(|| (!self.tail.is_empty()).then(|| self.tail.split().freeze()))
     }
+
+    /// `bytes` more were taken. How many the observer is now to hear of, or 0.
+    fn took(&mut self, bytes: usize) -> usize {
+        self.unreported += bytes;
+        if self.unreported < self.step {
+            return 0;
+        }
+        self.step = (2 * self.step).min(STREAM_WINDOW / 2);
+        std::mem::take(&mut self.unreported)
+    }
+
+    /// Sends small chunks as one chunk (RFC 9112, 7.1) past hyper, which waits for them: it would
+    /// only frame them, at the cost of a turn of the connection's task.
+    fn pass(&mut self) -> Passed {
+        let Some(passage) = &self.passage else {
+            return Passed::Not;
+        };
+        if !self.chunks.is_empty() || self.tail.is_empty() || self.waker.is_none() {
+            return Passed::Not;
+        }
+        let mut size = [0; 8];
+        let size = chunk_size(self.tail.len(), &mut size);
+        let passed = passage.write([size, &self.tail, b"\r\n"]);
+        if passed != Passed::Not {
+            if self.tail.capacity() > KEEP {
+                self.tail = BytesMut::new();
+            } else {
+                self.tail.clear();
+            }
+        }
+        passed
+    }
+}
+
+/// The line that a chunk begins with.
+fn chunk_size(length: usize, line: &mut [u8; 8]) -> &[u8] {
+    let mut left = &mut line[..];
+    // At most four digits: GATHER_UP_TO.
+    let _ = write!(left, "{length:x}\r\n");
+    let unused = left.len();
+    &line[..line.len() - unused]
 }
 
 pub(crate) fn stream_body(observation: Option<Observation>) -> (BodySender, StreamBody) {
@@ -169,10 +240,10 @@ pub(crate) fn stream_body(observation: Option<Observation>) -> (BodySender, Stre
     };
     let shared = Arc::new(Shared {
         state: Mutex::new(state),
+        observation,
     });
     let body = StreamBody {
         shared: Arc::clone(&shared),
-        observation,
         promised: None,
         held: None,
     };
@@ -180,7 +251,25 @@ pub(crate) fn stream_body(observation: Option<Observation>) -> (BodySender, Stre
 }
 
 impl BodySender {
-    /// Sends one chunk, copied; an empty one is nothing (it would be the last chunk on the wire).
+    /// Has everything sent so far delivered.
+    pub fn flush(&self) {
+        let (waker, report) = {
+            let mut state = self.shared.lock();
+            let length = state.tail.len();
+            match state.pass() {
+                Passed::Whole => (None, state.took(length)),
+                Passed::Partly => (state.waker.take(), state.took(length)),
+                Passed::Not => (state.waker.take(), 0),
+            }
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        self.shared.report(report);
+    }
+
+    /// Sends one chunk, copied, with the next [`flush`](Self::flush); an empty one is nothing (it
+    /// would be the last chunk on the wire).
     pub fn send_slice(&self, chunk: &[u8]) {
         if chunk.len() < GATHER_BELOW {
             self.shared.change(|state| {
@@ -194,7 +283,8 @@ impl BodySender {
         }
     }
 
-    /// Sends one chunk; an empty one is nothing (it would be the last chunk on the wire).
+    /// Sends one chunk with the next [`flush`](Self::flush); an empty one is nothing (it would be the
+    /// last chunk on the wire).
     pub fn send(&self, chunk: Bytes) {
         if chunk.is_empty() {
             return;
@@ -222,6 +312,7 @@ impl BodySender {
                 state.end = Some(end);
             }
         });
+        self.shared.wake();
     }
 }
 
@@ -257,6 +348,11 @@ impl StreamBody {
         self.promised = Some(content_length);
     }
 
+    /// Tells the body that its content is sent in chunks, and the way past hyper.
+    pub(crate) fn chunked(&mut self, passage: Arc<dyn Passage>) {
+        self.shared.lock().passage = Some(passage);
+    }
+
     fn poll_chunk(
         &mut self,
         context: &mut Context<'_>,
@@ -276,19 +372,10 @@ impl StreamBody {
                     }
                 };
             };
-            state.unreported += chunk.len();
-            let due = state.unreported >= state.step;
-            let report = if due {
-                state.step = (2 * state.step).min(STREAM_WINDOW / 2);
-                std::mem::take(&mut state.unreported)
-            } else {
-                0
-            };
+            let report = state.took(chunk.len());
             (chunk, report, state.is_drained())
         };
-        if let (true, Some(Observation { observer, token })) = (report > 0, &self.observation) {
-            observer.consumed(*token, report);
-        }
+        self.shared.report(report);
         if let Some(promised) = &mut self.promised {
             let Some(left) = promised.checked_sub(chunk.len() as u64) else {
                 // hyper would cut the excess off and call the response complete.
@@ -338,7 +425,7 @@ impl Drop for StreamBody {
             };
             complete
         };
-        if let Some(Observation { observer, token }) = &self.observation {
+        if let Some(Observation { observer, token }) = &self.shared.observation {
             if complete {
                 observer.completed(*token);
             } else {

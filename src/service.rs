@@ -18,7 +18,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::{
-    body::{ResponseBody, StreamBody},
+    body::{Passage, ResponseBody, StreamBody},
     config::{Config, FIRST_CHUNK_DELAY},
     exchange::{Answer, Head, Reply, exchange},
     handler::{Handler, Peer, Request},
@@ -37,6 +37,8 @@ pub(crate) struct Service<H> {
 /// What every request of one connection shares.
 pub(crate) struct ConnectionState {
     pub(crate) peer: Arc<Peer>,
+    /// The way past hyper to the socket.
+    passage: Arc<dyn Passage>,
     /// A request was answered before its body was read: the client may still be sending.
     pub(crate) answered_early: AtomicBool,
     /// The response in progress ends where the connection does.
@@ -44,8 +46,9 @@ pub(crate) struct ConnectionState {
 }
 
 impl ConnectionState {
-    pub(crate) fn new(peer: Peer) -> Self {
+    pub(crate) fn new(peer: Peer, passage: Arc<dyn Passage>) -> Self {
         Self {
+            passage,
             peer: Arc::new(peer),
             answered_early: AtomicBool::new(false),
             close_delimited: AtomicBool::new(false),
@@ -304,8 +307,10 @@ async fn stream(
         .headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok());
-    if let Some(content_length) = content_length {
-        body.promise(content_length);
+    match content_length {
+        Some(content_length) => body.promise(content_length),
+        None if version == Version::HTTP_11 => body.chunked(Arc::clone(&connection.passage)),
+        None => {}
     }
     let mut response = HttpResponse::new(ResponseBody::Stream(body));
     *response.status_mut() = head.status;

@@ -150,6 +150,7 @@ impl Bridge {
     /// The I/O side: delivers answers as they come, for ever.
     pub async fn deliver(&self) {
         let mut replies = Replies::default();
+        let mut fed: Vec<Key> = Vec::new();
         loop {
             self.incoming_ready.notified().await;
             {
@@ -157,7 +158,21 @@ impl Bridge {
                 incoming.woken = false;
                 std::mem::swap(&mut replies, &mut incoming.replies);
             }
-            if let Err(error) = replies.decode(|record| self.deliver_one(record)) {
+            let delivered = replies.decode(|record| {
+                if let Record::Chunk(key, _) = &record
+                    && fed.last() != Some(key)
+                {
+                    fed.push(*key);
+                }
+                self.deliver_one(record);
+            });
+            // Only now: chunks of one batch leave together.
+            for key in fed.drain(..) {
+                if let Some(Progress::Streaming(sender)) = lock(&self.slots).get(key) {
+                    sender.flush();
+                }
+            }
+            if let Err(error) = delivered {
                 // Not to be reached: both sides of the bridge are ours.
                 eprintln!("wapix: {error}; this is a bug in wapix");
             }

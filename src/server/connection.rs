@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     Shutdown, Tls,
-    cork::{Corked, Reset},
+    cork::{Corked, Reset, WriteNow},
     listener::Accepted,
 };
 use crate::{
@@ -52,7 +52,7 @@ async fn secure<H: Handler, S>(
     service: &Service<H>,
     shutdown: &Shutdown,
 ) where
-    S: Reset + AsyncRead + AsyncWrite + Unpin,
+    S: Reset + WriteNow + AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Some(tls) = tls else {
         return serve_http1(stream, peer, service, shutdown).await;
@@ -70,10 +70,10 @@ async fn serve_http1<H: Handler, S>(
     service: &Service<H>,
     shutdown: &Shutdown,
 ) where
-    S: Reset + AsyncRead + AsyncWrite + Unpin,
+    S: Reset + WriteNow + AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let state = ConnectionState::new(peer);
     let stream = Corked::new(stream);
+    let state = ConnectionState::new(peer, stream.passage());
     let outcome = {
         let respond = service_fn(|request| service.respond(&state, request));
         let mut connection = pin!(

@@ -8,7 +8,7 @@
 //! request, and would not see the end of the stream behind it.
 
 use std::{
-    io::{self, IoSlice},
+    io::{self, IoSlice, Write as _},
     mem::MaybeUninit,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -24,6 +24,8 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::server::TlsStream;
+
+use crate::body::{Passage, Passed};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
 const DIRECT: usize = 16 * 1024;
@@ -53,6 +55,10 @@ struct Inner<S> {
     ahead: Vec<u8>,
     /// hyper waits for the socket itself.
     hyper_reads: bool,
+    /// The last write of hyper's had to wait: hyper has it still.
+    refused: bool,
+    /// Between two polls of the connection, with nothing left to write.
+    idle: bool,
 }
 
 impl<S> Clone for Corked<S> {
@@ -73,25 +79,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Corked<S> {
             unflushed: false,
             ahead: Vec::new(),
             hyper_reads: false,
+            refused: false,
+            idle: false,
         };
         Self {
             shared: Arc::new(Mutex::new(inner)),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner<S>> {
-        // One task polls both clones: this never waits. A panic ends the connection.
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The way past hyper.
+    pub(super) fn passage(&self) -> Arc<dyn Passage>
+    where
+        S: WriteNow + Send + 'static,
+    {
+        Arc::clone(&self.shared) as Arc<dyn Passage>
     }
 
-    /// Sends what was gathered.
-    pub(super) fn poll_uncork(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.lock().poll_uncork(context)
+    fn lock(&self) -> MutexGuard<'_, Inner<S>> {
+        // Held for the length of a call that does not wait. A panic ends the connection.
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// hyper is about to be polled.
     pub(super) fn begin(&self) {
-        self.lock().hyper_reads = false;
+        let mut inner = self.lock();
+        inner.hyper_reads = false;
+        inner.idle = false;
+    }
+
+    /// hyper was polled: sends what was gathered.
+    pub(super) fn poll_uncork(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut inner = self.lock();
+        ready!(inner.poll_uncork(context))?;
+        inner.idle = !inner.refused;
+        Poll::Ready(Ok(()))
     }
 
     /// Where hyper, polled, did not wait for the socket: resolves when the client has left.
@@ -139,6 +160,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Corked<S> {
     }
 }
 
+impl<S> Inner<S> {
+    fn clear(&mut self) {
+        self.sent = 0;
+        self.gathered.clear();
+        self.gathered.shrink_to(KEEP);
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
     fn poll_uncork(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.gathered.len() {
@@ -155,12 +184,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
-    }
-
-    fn clear(&mut self) {
-        self.sent = 0;
-        self.gathered.clear();
-        self.gathered.shrink_to(KEEP);
     }
 
     fn poll_write(
@@ -229,7 +252,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Corked<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.lock().poll_write(context, &[IoSlice::new(bytes)])
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -237,7 +260,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Corked<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.lock().poll_write(context, slices)
+        let mut inner = self.lock();
+        let written = inner.poll_write(context, slices);
+        inner.refused = written.is_pending();
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -251,6 +277,88 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Corked<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_end(context)
+    }
+}
+
+impl<S: WriteNow + Send> Passage for Mutex<Inner<S>> {
+    fn write(&self, slices: [&[u8]; 3]) -> Passed {
+        let mut inner = self.lock().unwrap_or_else(PoisonError::into_inner);
+        if !inner.idle {
+            return Passed::Not;
+        }
+        let inner = &mut *inner;
+        for slice in slices {
+            inner.gathered.extend_from_slice(slice);
+        }
+        let written = inner.stream.inner_mut().write_now(&inner.gathered);
+        inner.sent = written.taken;
+        inner.unflushed = !written.flushed;
+        if inner.unflushed || inner.sent < inner.gathered.len() {
+            inner.idle = false;
+            return Passed::Partly;
+        }
+        inner.clear();
+        Passed::Whole
+    }
+}
+
+/// A stream that may take bytes outside the task that serves it. Where it has failed it takes none:
+/// the task will find out.
+pub(super) trait WriteNow {
+    /// Writes what there is room for.
+    fn write_now(&mut self, bytes: &[u8]) -> Written;
+}
+
+pub(super) struct Written {
+    taken: usize,
+    /// None of what was taken is held back.
+    flushed: bool,
+}
+
+impl WriteNow for TcpStream {
+    fn write_now(&mut self, bytes: &[u8]) -> Written {
+        Written {
+            taken: self.try_write(bytes).unwrap_or(0),
+            flushed: true,
+        }
+    }
+}
+
+#[cfg(unix)]
+impl WriteNow for tokio::net::UnixStream {
+    fn write_now(&mut self, bytes: &[u8]) -> Written {
+        Written {
+            taken: self.try_write(bytes).unwrap_or(0),
+            flushed: true,
+        }
+    }
+}
+
+impl<S: WriteNow> WriteNow for TlsStream<S> {
+    fn write_now(&mut self, bytes: &[u8]) -> Written {
+        let (socket, session) = self.get_mut();
+        let taken = session.writer().write(bytes).unwrap_or(0);
+        let mut flushed = true;
+        while flushed && session.wants_write() {
+            flushed = session.write_tls(&mut Now(socket)).is_ok();
+        }
+        Written { taken, flushed }
+    }
+}
+
+/// What rustls writes its records to.
+struct Now<'a, S>(&'a mut S);
+
+impl<S: WriteNow> io::Write for Now<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write_now(bytes).taken {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            taken => Ok(taken),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
