@@ -1,7 +1,10 @@
+import type { ReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
+import { getSystemErrorName } from 'node:util';
 import { isUint8Array } from 'node:util/types';
 import type { Key, Outbox } from './bridge/outbox.js';
 import { WapixError } from './errors.js';
+import { type FileRange, isUntouched, rangeOf } from './file.js';
 
 /** How many bytes may be on their way to the client, at first and at most: as `src/config.rs` has it. */
 const FIRST_WINDOW = 64 * 1024;
@@ -20,6 +23,8 @@ export class ResponseStream {
   #window = FIRST_WINDOW;
   #room = FIRST_WINDOW;
   #sent = 0;
+  /** The source, where Rust reads it. */
+  #file: ReadStream | undefined;
   /** The response has ended, one way or the other: what the source does now changes nothing. */
   #over = false;
 
@@ -54,14 +59,40 @@ export class ResponseStream {
       this.#fail(readable.errored ?? prematureClose());
       return;
     }
+    readable.once('close', this.#onClose);
+    const range = rangeOf(readable);
+    if (range === undefined) this.#forward();
+    else if (range.readable.pending) readable.once('open', () => this.#sendFile(range));
+    else this.#sendFile(range);
+  }
+
+  /** Forwards what the source produces. */
+  #forward(): void {
+    const readable = this.#readable;
     readable.on('data', this.#onData);
     readable.once('end', this.#onEnd);
-    readable.once('close', this.#onClose);
     readable.resume();
+  }
+
+  /** Has a file read by Rust: what it holds need not pass through JavaScript. */
+  #sendFile({ readable, position, length }: FileRange): void {
+    if (this.#over) return;
+    // One byte more than was declared tells that the file is too long.
+    const limit = Math.min(length, (this.#declared ?? Number.POSITIVE_INFINITY) + 1);
+    const { fd } = readable as ReadStream & { fd: number };
+    if (isUntouched(readable) && this.#outbox.file(this.#key, fd, position, limit)) {
+      this.#file = readable;
+    } else {
+      this.#forward();
+    }
   }
 
   /** The client took `bytes` more. */
   consumed(bytes: number): void {
+    if (this.#file !== undefined) {
+      this.#file.bytesRead += bytes;
+      return;
+    }
     const wasFull = this.#room <= 0;
     this.#room += bytes;
     // Doubled on both sides of the bridge with each report, so that both know it.
@@ -74,7 +105,28 @@ export class ResponseStream {
 
   /** The response is complete. Its source may not know: it has not ended. */
   completed(): void {
-    if (!this.#over) this.cancel();
+    if (this.#over) return;
+    if (this.#file === undefined) {
+      this.cancel();
+      return;
+    }
+    this.#stop();
+    if (!isUntouched(this.#file)) return;
+    this.#file.push(null);
+    this.#file.resume();
+  }
+
+  /** The file could not be read or, where `errno` is 0, is not as long as declared. */
+  fileFailed(errno: number): void {
+    const file = this.#file;
+    if (file === undefined) return;
+    if (errno !== 0) {
+      file.destroy(readFailed(errno, file.path));
+      return;
+    }
+    const declared = this.#declared ?? 0;
+    const actual = file.bytesRead > declared ? `at least ${file.bytesRead}` : `${file.bytesRead}`;
+    this.#fail(lengthMismatch(declared, actual));
   }
 
   /** The client left: nobody wants what is still to come. */
@@ -156,6 +208,13 @@ function prematureClose(): WapixError {
     'WAPIX_STREAM_PREMATURE_CLOSE',
     'the stream was destroyed before its end; end it with push(null), or destroy it with an error',
   );
+}
+
+/** As Node would tell it. */
+function readFailed(errno: number, path: string | Buffer | undefined): Error {
+  const code = getSystemErrorName(-errno);
+  const error = new Error(`${code}: the file could not be read, read`);
+  return Object.assign(error, { errno: -errno, code, syscall: 'read', path });
 }
 
 function lengthMismatch(declared: number, actual: string): WapixError {

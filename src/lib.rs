@@ -18,12 +18,13 @@ mod config;
 mod error;
 mod exchange;
 mod handler;
+mod pool;
 pub mod router;
 mod server;
 mod service;
 
 pub use self::{
-    body::BodySender,
+    body::{BodySender, FileSource},
     config::{Config, DEFAULT_BODY_LIMIT, FIRST_STREAM_WINDOW, STREAM_WINDOW},
     error::Error,
     exchange::{Exchange, Head, Observer, Response},

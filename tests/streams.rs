@@ -29,6 +29,8 @@ impl Observer for Teller {
         let _ = self.0.send(Told::Consumed(token.max(bytes as u64)));
     }
 
+    fn file_failed(&self, _: u64, _: Option<i32>) {}
+
     fn completed(&self, token: u64) {
         let _ = self.0.send(Told::Completed(token));
     }

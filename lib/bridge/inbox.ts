@@ -7,6 +7,7 @@ import {
   COMPLETED,
   CONSUMED,
   CONTENT_APART,
+  FILE_FAILED,
   REQUEST,
   TAKEN_BATCH,
   TAKEN_NEEDS_ROOM,
@@ -28,6 +29,7 @@ const RECORD_WORDS: Partial<Record<number, number>> = {
   [CONSUMED]: 4,
   [COMPLETED]: 3,
   [CLOSED]: 1,
+  [FILE_FAILED]: 4,
 };
 
 /** What of a batch has not been read. */
@@ -156,5 +158,6 @@ export class Inbox {
     this.#live[slot] = undefined;
     if (kind === CANCELLED) exchange.cancel();
     else if (kind === COMPLETED) exchange.stream?.completed();
+    else if (kind === FILE_FAILED) exchange.stream?.fileFailed(this.#words[at + 3] as number);
   }
 }

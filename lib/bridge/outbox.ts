@@ -88,6 +88,20 @@ export class Outbox {
     return this.#putContent(this.#count - 3, content);
   }
 
+  /**
+   * The rest of a streamed response: `length` bytes of an open file. What becomes of it Rust tells.
+   *
+   * @returns false where it is not a regular file, and nothing was sent
+   */
+  file(key: Key, fd: number, position: number, length: number): boolean {
+    // Handed over at once, behind what was gathered: the descriptor may be closed any time.
+    this.#handOver();
+    if (!this.#native.answerWithFile(key.slot, key.serial, fd, position, length)) return false;
+    this.#waiting = true;
+    this.#schedule();
+    return true;
+  }
+
   /** A streamed response is complete. */
   end(key: Key): void {
     this.#begin(END, key);

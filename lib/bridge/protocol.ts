@@ -8,6 +8,7 @@ export const CANCELLED = 2;
 export const CONSUMED = 3;
 export const COMPLETED = 4;
 export const CLOSED = 5;
+export const FILE_FAILED = 6;
 
 export const RESPOND = 1;
 export const STREAM = 2;

@@ -276,6 +276,32 @@ impl BindingServer {
         running.bridge.answer(words, text, bytes, buffers);
     }
 
+    /// Hands over `length` bytes of a file from `position` on, which end the streamed response of
+    /// `slot` and `serial`. The file may be closed once this returns. False where it is not a
+    /// regular file, or the platform has no file descriptors.
+    #[napi]
+    pub fn answer_with_file(
+        &self,
+        slot: u32,
+        serial: u32,
+        fd: i32,
+        position: f64,
+        length: f64,
+    ) -> bool {
+        let running = self.running.borrow();
+        match (running.as_ref(), regular_file(fd)) {
+            (Some(running), Some(file)) => {
+                // Whole numbers up to 2^53, and infinity, which is the largest there is.
+                let (position, length) = (position as u64, length as u64);
+                running
+                    .bridge
+                    .answer_with_file(slot, serial, file, position, length);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Has what `answer` handed over sent.
     #[napi]
     pub fn wake(&self) {
@@ -324,6 +350,26 @@ impl BindingServer {
             }
         };
     }
+}
+
+/// The file behind a descriptor of JavaScript's, as a descriptor of our own.
+#[cfg(unix)]
+fn regular_file(fd: i32) -> Option<std::fs::File> {
+    use std::os::fd::BorrowedFd;
+
+    if fd < 0 {
+        return None;
+    }
+    // SAFETY: not -1. JavaScript says that it is open, and cannot close it before this returns;
+    // where it is mistaken, duplicating it fails.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    let file = std::fs::File::from(borrowed.try_clone_to_owned().ok()?);
+    file.metadata().ok()?.is_file().then_some(file)
+}
+
+#[cfg(not(unix))]
+fn regular_file(_: i32) -> Option<std::fs::File> {
+    None
 }
 
 struct OnDrop<F: FnMut()>(F);

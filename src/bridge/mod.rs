@@ -4,13 +4,15 @@
 //! takes batch after batch. JavaScript's answers are queued the same way; the I/O thread is woken
 //! when that queue was empty. Nothing here knows Node: a transport supplies the two wake-ups.
 
-mod pool;
 mod protocol;
 mod replies;
 mod requests;
 mod slots;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    fs::File,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -18,14 +20,15 @@ use tokio::sync::Notify;
 
 pub use self::requests::Taken;
 use self::{
-    pool::Pool,
     replies::{Content, Record, Replies},
     requests::RequestQueue,
     slots::{Key, Progress, Slots},
 };
 use crate::{
+    body::FileSource,
     exchange::{Exchange, Head, Observer, Response},
     handler::{Handler, Request},
+    pool::Pool,
 };
 
 /// Wakes JavaScript to take what waits. Called on the I/O thread; must not block.
@@ -140,6 +143,15 @@ impl Bridge {
             .append(words, text, bytes, buffers);
     }
 
+    /// JavaScript's side: hands over a file, `length` bytes of it from `position` on, as the rest of
+    /// the streamed response of `slot` and `serial`.
+    pub fn answer_with_file(&self, slot: u32, serial: u32, file: File, position: u64, length: u64) {
+        let file = FileSource::new(file, position, length, self.pool.clone());
+        lock(&self.incoming)
+            .replies
+            .append_file(Key { slot, serial }, file);
+    }
+
     /// JavaScript's side: wakes the I/O side to deliver what was handed over.
     pub fn wake(&self) {
         if !std::mem::replace(&mut lock(&self.incoming).woken, true) {
@@ -213,6 +225,11 @@ impl Bridge {
                     }
                 }
             }
+            Record::File(key, file) => {
+                if let Some(Progress::Streaming(sender)) = lock(&self.slots).get(key) {
+                    sender.send_file(file);
+                }
+            }
             Record::End(key) => {
                 let progress = lock(&self.slots).replace(key, Progress::Ended);
                 if let Some(Progress::Streaming(sender)) = progress {
@@ -264,6 +281,15 @@ impl Observer for Bridge {
     fn consumed(&self, token: u64, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.queue(|queue| queue.push_event(protocol::CONSUMED, Key::from_token(token), &[bytes]));
+    }
+
+    fn file_failed(&self, token: u64, errno: Option<i32>) {
+        let key = Key::from_token(token);
+        let progress = lock(&self.slots).remove(key);
+        if progress.map(drop).is_some() {
+            let errno = errno.unwrap_or(0).unsigned_abs();
+            self.queue(|queue| queue.push_event(protocol::FILE_FAILED, key, &[errno]));
+        }
     }
 
     fn completed(&self, token: u64) {

@@ -16,6 +16,7 @@
 //! | `CONSUMED` | slot, serial, bytes | | |
 //! | `COMPLETED` | slot, serial | | |
 //! | `CLOSED` | | | |
+//! | `FILE_FAILED` | slot, serial, error number, or 0 where the length is not as declared | | |
 //!
 //! From JavaScript:
 //!
@@ -25,6 +26,7 @@
 //! | `STREAM` | slot, serial, status, length of header fields | media type | header fields as text |
 //! | `CHUNK` | slot, serial, length | | content where its source says |
 //! | `END`, `FAIL` | slot, serial | | |
+//! | `FILE` | slot, serial | | the next of the files handed over |
 //!
 //! Header fields are `name LF value LF` for each; neither can hold a line feed.
 
@@ -33,12 +35,15 @@ pub(super) const CANCELLED: u32 = 2;
 pub(super) const CONSUMED: u32 = 3;
 pub(super) const COMPLETED: u32 = 4;
 pub(super) const CLOSED: u32 = 5;
+pub(super) const FILE_FAILED: u32 = 6;
 
 pub(super) const RESPOND: u32 = 1;
 pub(super) const STREAM: u32 = 2;
 pub(super) const CHUNK: u32 = 3;
 pub(super) const END: u32 = 4;
 pub(super) const FAIL: u32 = 5;
+/// Written by Rust itself, as the file is handed over in a call of its own.
+pub(super) const FILE: u32 = 6;
 
 /// Of a request: the path that its parameters are ranges of is UTF-8 beyond ASCII.
 pub(super) const UTF8_PATH: u32 = 1 << 16;

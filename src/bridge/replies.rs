@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{protocol, slots::Key};
-use crate::exchange::Head;
+use crate::{body::FileSource, exchange::Head};
 
 /// How much memory is kept for the next records, in bytes.
 const KEEP: usize = 256 * 1024;
@@ -16,6 +16,7 @@ pub(super) struct Replies {
     text: Vec<u8>,
     bytes: Vec<u8>,
     buffers: Vec<Bytes>,
+    files: Vec<FileSource>,
 }
 
 /// One record, decoded.
@@ -23,6 +24,7 @@ pub(super) enum Record<'a> {
     Respond(Key, Head, Content<'a>),
     Stream(Key, Head),
     Chunk(Key, Content<'a>),
+    File(Key, FileSource),
     End(Key),
     Fail(Key),
 }
@@ -56,6 +58,13 @@ impl Replies {
         self.bytes.clear();
         self.bytes.shrink_to(KEEP);
         self.buffers.clear();
+        self.files.clear();
+    }
+
+    pub(super) fn append_file(&mut self, Key { slot, serial }: Key, file: FileSource) {
+        self.words
+            .extend_from_slice(&[protocol::FILE, slot, serial]);
+        self.files.push(file);
     }
 
     pub(super) fn append(
@@ -81,6 +90,7 @@ impl Replies {
             text: &self.text,
             bytes: &self.bytes,
             buffers: self.buffers.drain(..),
+            files: self.files.drain(..),
         };
         while !reader.words.is_empty() {
             let record = reader.record().ok_or(MalformedReplies)?;
@@ -90,14 +100,19 @@ impl Replies {
     }
 }
 
-struct Reader<'a, I> {
+struct Reader<'a, B, F> {
     words: &'a [u32],
     text: &'a [u8],
     bytes: &'a [u8],
-    buffers: I,
+    buffers: B,
+    files: F,
 }
 
-impl<'a, I: Iterator<Item = Bytes>> Reader<'a, I> {
+impl<'a, B, F> Reader<'a, B, F>
+where
+    B: Iterator<Item = Bytes>,
+    F: Iterator<Item = FileSource>,
+{
     fn record(&mut self) -> Option<Record<'a>> {
         let first = self.word()?;
         let key = Key {
@@ -119,6 +134,7 @@ impl<'a, I: Iterator<Item = Bytes>> Reader<'a, I> {
                 let length = self.word()?;
                 Record::Chunk(key, self.content(first, length)?)
             }
+            protocol::FILE => Record::File(key, self.files.next()?),
             protocol::END => Record::End(key),
             protocol::FAIL => Record::Fail(key),
             _ => return None,

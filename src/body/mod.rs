@@ -1,0 +1,64 @@
+//! Response content on its way to hyper: whole, or streamed with backpressure.
+
+mod file;
+mod sender;
+mod stream;
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+pub use self::{file::FileSource, sender::BodySender};
+pub(crate) use self::{
+    sender::{Passage, Passed},
+    stream::{StreamBody, stream_body},
+};
+
+/// Why a streamed response ended early. hyper answers it by closing the connection without a final
+/// chunk, so that the client sees the response incomplete.
+#[derive(Debug, thiserror::Error)]
+#[error("the response stream failed")]
+pub(crate) struct StreamFailed;
+
+pub(crate) enum ResponseBody {
+    Full(Bytes),
+    Stream(StreamBody),
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = StreamFailed;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamFailed>>> {
+        match self.get_mut() {
+            Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Stream(stream) => stream.poll_chunk(context).map(|chunk| match chunk {
+                Some(Ok(chunk)) => Some(Ok(Frame::data(chunk))),
+                Some(Err(error)) => Some(Err(error)),
+                None => None,
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Stream(stream) => stream.is_drained(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}

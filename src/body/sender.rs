@@ -1,0 +1,270 @@
+//! The producing side of a streamed response, and what it shares with hyper's.
+
+use std::{
+    collections::VecDeque,
+    io::Write,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Waker,
+};
+
+use bytes::{Bytes, BytesMut};
+
+use super::FileSource;
+use crate::{
+    config::{FIRST_STREAM_WINDOW, STREAM_WINDOW},
+    exchange::Observation,
+};
+
+/// Chunks below this size are gathered into one frame when hyper is slower than their source.
+const GATHER_BELOW: usize = 4 * 1024;
+
+/// How large a gathered frame may become: no more memory is moved while it grows.
+const GATHER_UP_TO: usize = 16 * 1024;
+
+/// How much memory for the next small chunks a stream keeps while it waits for them.
+const KEEP: usize = 1024;
+
+/// The producing side of a streamed response. Dropped before [`BodySender::end`], it fails the
+/// response.
+pub struct BodySender {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl BodySender {
+    /// Has everything sent so far delivered.
+    pub fn flush(&self) {
+        let (waker, report) = {
+            let mut state = self.shared.lock();
+            let length = state.tail.len();
+            match state.pass() {
+                Passed::Whole => (None, state.took(length)),
+                Passed::Partly => (state.waker.take(), state.took(length)),
+                Passed::Not => (state.waker.take(), 0),
+            }
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        self.shared.report(report);
+    }
+
+    /// Sends one chunk, copied, with the next [`flush`](Self::flush); an empty one is nothing (it
+    /// would be the last chunk on the wire).
+    pub fn send_slice(&self, chunk: &[u8]) {
+        if chunk.len() < GATHER_BELOW {
+            self.shared.change(|state| {
+                if state.tail.len() + chunk.len() > GATHER_UP_TO {
+                    state.push_tail();
+                }
+                state.tail.extend_from_slice(chunk);
+            });
+        } else {
+            self.send(Bytes::copy_from_slice(chunk));
+        }
+    }
+
+    /// Sends one chunk with the next [`flush`](Self::flush); an empty one is nothing (it would be the
+    /// last chunk on the wire).
+    pub fn send(&self, chunk: Bytes) {
+        if chunk.is_empty() {
+            return;
+        }
+        self.shared.change(|state| {
+            state.push_tail();
+            state.chunks.push_back(chunk);
+        });
+    }
+
+    /// Ends the response with a file's content. A file that cannot be read, or is not as long as
+    /// `Content-Length` says, fails it: [`Observer::file_failed`](crate::Observer::file_failed).
+    pub fn send_file(&self, file: FileSource) {
+        self.shared.change(|state| state.file = Some(file));
+        self.flush();
+    }
+
+    /// Ends the response: it is complete.
+    pub fn end(self) {
+        self.finish(End::Complete);
+    }
+
+    /// Fails the response: the connection is closed without its final chunk or, where the headers
+    /// have not left yet, the answer is 500.
+    pub fn fail(self) {
+        self.finish(End::Failed);
+    }
+
+    fn finish(&self, end: End) {
+        self.shared.change(|state| {
+            if state.end.is_none() {
+                state.end = Some(end);
+            }
+        });
+        self.shared.wake();
+    }
+}
+
+impl Drop for BodySender {
+    fn drop(&mut self) {
+        self.finish(End::Failed);
+    }
+}
+
+/// The connection's socket, for what hyper would only pass through.
+pub(crate) trait Passage: Send + Sync {
+    /// Writes `slices` past hyper, where nothing waits to be written before them.
+    fn write(&self, slices: [&[u8]; 3]) -> Passed;
+}
+
+/// What became of bytes written past hyper.
+#[derive(PartialEq)]
+pub(crate) enum Passed {
+    /// The socket has them all.
+    Whole,
+    /// The socket has not room for all of them: the rest goes out when the connection is polled.
+    Partly,
+    /// None: they have to go through hyper.
+    Not,
+}
+
+pub(super) struct Shared {
+    state: Mutex<State>,
+    pub(super) observation: Option<Observation>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    chunks: VecDeque<Bytes>,
+    /// Small chunks, gathered; always later than `chunks`.
+    tail: BytesMut,
+    pub(super) end: Option<End>,
+    /// A file, which follows what was sent before it.
+    pub(super) file: Option<FileSource>,
+    /// Bytes that hyper took and the observer has not heard of.
+    unreported: usize,
+    /// How many of them are reported at a time: half the window. Often enough that a source never
+    /// waits without need, and never for a stream that sends less.
+    step: usize,
+    pub(super) waker: Option<Waker>,
+    /// The way past hyper, where the content is chunked.
+    pub(super) passage: Option<Arc<dyn Passage>>,
+    /// hyper's side is gone: what is sent now goes nowhere.
+    closed: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum End {
+    Complete,
+    Failed,
+}
+
+impl Shared {
+    pub(super) fn new(observation: Option<Observation>) -> Self {
+        let state = State {
+            step: FIRST_STREAM_WINDOW / 2,
+            ..State::default()
+        };
+        Self {
+            state: Mutex::new(state),
+            observation,
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that can panic runs under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        if !state.closed {
+            change(&mut state);
+        }
+    }
+
+    fn wake(&self) {
+        let waker = self.lock().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Tells the observer of `bytes` taken.
+    pub(super) fn report(&self, bytes: usize) {
+        if let (true, Some(Observation { observer, token })) = (bytes > 0, &self.observation) {
+            observer.consumed(*token, bytes);
+        }
+    }
+}
+
+impl State {
+    /// hyper wants no more: nothing that is left, or comes, goes anywhere.
+    pub(super) fn close(&mut self) {
+        *self = Self {
+            closed: true,
+            ..Self::default()
+        };
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.chunks.is_empty() && self.tail.is_empty()
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.end == Some(End::Complete) && self.is_empty()
+    }
+
+    /// Closes the gathered chunk: the next begins another.
+    fn push_tail(&mut self) {
+        if !self.tail.is_empty() {
+            let tail = std::mem::take(&mut self.tail);
+            self.chunks.push_back(tail.freeze());
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Bytes> {
+        self.chunks
+            .pop_front()
+            .or_else(|| (!self.tail.is_empty()).then(|| self.tail.split().freeze()))
+    }
+
+    /// `bytes` more were taken. How many the observer is now to hear of, or 0.
+    pub(super) fn took(&mut self, bytes: usize) -> usize {
+        self.unreported += bytes;
+        if self.unreported < self.step {
+            return 0;
+        }
+        self.step = (2 * self.step).min(STREAM_WINDOW / 2);
+        std::mem::take(&mut self.unreported)
+    }
+
+    /// Sends small chunks as one chunk (RFC 9112, 7.1) past hyper, which waits for them: it would
+    /// only frame them, at the cost of a turn of the connection's task.
+    fn pass(&mut self) -> Passed {
+        let Some(passage) = &self.passage else {
+            return Passed::Not;
+        };
+        if !self.chunks.is_empty() || self.tail.is_empty() || self.waker.is_none() {
+            return Passed::Not;
+        }
+        let mut size = [0; 8];
+        let size = chunk_size(self.tail.len(), &mut size);
+        let passed = passage.write([size, &self.tail, b"\r\n"]);
+        if passed != Passed::Not {
+            if self.tail.capacity() > KEEP {
+                self.tail = BytesMut::new();
+            } else {
+                self.tail.clear();
+            }
+        }
+        passed
+    }
+}
+
+/// The line that a chunk begins with.
+fn chunk_size(length: usize, line: &mut [u8; 8]) -> &[u8] {
+    let mut left = &mut line[..];
+    // At most four digits: GATHER_UP_TO.
+    let _ = write!(left, "{length:x}\r\n");
+    let unused = left.len();
+    &line[..line.len() - unused]
+}

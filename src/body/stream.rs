@@ -1,0 +1,266 @@
+//! hyper's side of a streamed response.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use tokio::time::Sleep;
+
+use super::{
+    BodySender, FileSource, Passage, StreamFailed,
+    sender::{End, Shared},
+};
+use crate::{config::LAST_CHUNK_DELAY, exchange::Observation};
+
+/// How much of a file is read between two reports, in bytes: it is for whoever watches, and no credit.
+const REPORT_FILE: usize = 4 * 1024 * 1024;
+
+/// hyper's side of a streamed response.
+pub(crate) struct StreamBody {
+    shared: Arc<Shared>,
+    /// What `Content-Length` still promises; hyper drops the body once it is fulfilled.
+    promised: Option<u64>,
+    held: Option<Held>,
+    /// Boxed: few streams are files.
+    file: Option<Box<Reading>>,
+}
+
+/// A file that the content is read from.
+struct Reading {
+    source: FileSource,
+    /// What was read before hyper asked for it.
+    first: Option<Bytes>,
+    /// Bytes that were read and the observer has not heard of.
+    unreported: usize,
+}
+
+/// The chunk that would fulfil `Content-Length`, kept back until the source has ended: where it has
+/// more to say, the response must not look complete.
+struct Held {
+    chunk: Bytes,
+    /// A source that says nothing more does not keep its client waiting.
+    patience: Pin<Box<Sleep>>,
+}
+
+pub(crate) fn stream_body(observation: Option<Observation>) -> (BodySender, StreamBody) {
+    let shared = Arc::new(Shared::new(observation));
+    let body = StreamBody {
+        shared: Arc::clone(&shared),
+        promised: None,
+        held: None,
+        file: None,
+    };
+    (BodySender { shared }, body)
+}
+
+impl StreamBody {
+    /// Whether all of a complete response has been taken.
+    pub(super) fn is_drained(&self) -> bool {
+        self.held.is_none() && self.shared.lock().is_drained()
+    }
+
+    /// Waits for the first chunk or the end.
+    ///
+    /// # Errors
+    /// [`StreamFailed`] where the stream has failed.
+    pub(crate) async fn started(&mut self) -> Result<(), StreamFailed> {
+        poll_fn(|context| {
+            let file = {
+                let mut state = self.shared.lock();
+                // First: chunks before a failure have not left either.
+                if state.end == Some(End::Failed) {
+                    return Poll::Ready(Err(StreamFailed));
+                }
+                if !state.is_empty() || state.end == Some(End::Complete) {
+                    return Poll::Ready(Ok(()));
+                }
+                state.waker = Some(context.waker().clone());
+                state.file.take()
+            };
+            if let Some(source) = file {
+                self.read(source);
+            }
+            if self.file.is_none() {
+                return Poll::Pending;
+            }
+            let first = ready!(self.poll_file(context))?;
+            if let (Some(file), Some(first)) = (&mut self.file, first) {
+                file.first = Some(first);
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Tells the body what `Content-Length` was sent.
+    pub(crate) fn promise(&mut self, content_length: u64) {
+        self.promised = Some(content_length);
+    }
+
+    /// Tells the body that its content is sent in chunks, and the way past hyper.
+    pub(crate) fn chunked(&mut self, passage: Arc<dyn Passage>) {
+        self.shared.lock().passage = Some(passage);
+    }
+
+    pub(super) fn poll_chunk(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, StreamFailed>>> {
+        if self.held.is_some() {
+            return self.poll_held(context);
+        }
+        let Some(chunk) = ready!(self.poll_next(context))? else {
+            return Poll::Ready(None);
+        };
+        if let Some(promised) = &mut self.promised {
+            let Some(left) = promised.checked_sub(chunk.len() as u64) else {
+                // hyper would cut the excess off and call the response complete.
+                return Poll::Ready(Some(Err(self.excess())));
+            };
+            if left == 0 && !self.shared.lock().is_drained() {
+                let patience = Box::pin(tokio::time::sleep(LAST_CHUNK_DELAY));
+                self.held = Some(Held { chunk, patience });
+                return self.poll_held(context);
+            }
+            *promised = left;
+        }
+        Poll::Ready(Some(Ok(chunk)))
+    }
+
+    /// The next chunk, wherever it comes from; `None` after the last.
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, StreamFailed>> {
+        let (chunk, report, file) = {
+            let mut state = self.shared.lock();
+            let chunk = state.pop();
+            if chunk.is_none() {
+                match state.end {
+                    Some(End::Complete) => return Poll::Ready(Ok(None)),
+                    Some(End::Failed) => return Poll::Ready(Err(StreamFailed)),
+                    None => state.waker = Some(context.waker().clone()),
+                }
+            }
+            let report = chunk.as_ref().map_or(0, |chunk| state.took(chunk.len()));
+            (chunk, report, state.file.take())
+        };
+        self.shared.report(report);
+        if let Some(source) = file {
+            self.read(source);
+        }
+        match chunk {
+            Some(chunk) => Poll::Ready(Ok(Some(chunk))),
+            None if self.file.is_some() => self.poll_file(context),
+            None => Poll::Pending,
+        }
+    }
+
+    fn read(&mut self, source: FileSource) {
+        self.file = Some(Box::new(Reading {
+            source,
+            first: None,
+            unreported: 0,
+        }));
+    }
+
+    /// The next chunk of the file; `None` at its end, which is the response's.
+    fn poll_file(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, StreamFailed>> {
+        let Some(file) = &mut self.file else {
+            return Poll::Pending;
+        };
+        if let Some(first) = file.first.take() {
+            return Poll::Ready(Ok(Some(first)));
+        }
+        let chunk = match ready!(file.source.poll_read(context)) {
+            Ok(chunk) => chunk,
+            Err(error) => return Poll::Ready(Err(self.fail(error.raw_os_error()))),
+        };
+        file.unreported += chunk.len();
+        if file.unreported >= REPORT_FILE || chunk.is_empty() {
+            self.shared.report(std::mem::take(&mut file.unreported));
+        }
+        if !chunk.is_empty() {
+            return Poll::Ready(Ok(Some(chunk)));
+        }
+        self.file = None;
+        let held = self.held.as_ref().map_or(0, |held| held.chunk.len() as u64);
+        if self.promised.is_some_and(|promised| promised > held) {
+            return Poll::Ready(Err(self.fail(None)));
+        }
+        self.shared.lock().end = Some(End::Complete);
+        Poll::Ready(Ok(None))
+    }
+
+    /// The source has more than `Content-Length` promises.
+    fn excess(&mut self) -> StreamFailed {
+        match &mut self.file {
+            Some(file) => {
+                self.shared.report(std::mem::take(&mut file.unreported));
+                self.fail(None)
+            }
+            // Whoever sends the chunks knows.
+            None => StreamFailed,
+        }
+    }
+
+    /// The file cannot be read or, without `errno`, is not of the promised length.
+    fn fail(&mut self, errno: Option<i32>) -> StreamFailed {
+        self.file = None;
+        self.shared.lock().end = Some(End::Failed);
+        if let Some(Observation { observer, token }) = &self.shared.observation {
+            observer.file_failed(*token, errno);
+        }
+        StreamFailed
+    }
+
+    fn poll_held(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, StreamFailed>>> {
+        if self.file.is_some() && ready!(self.poll_file(context))?.is_some() {
+            return Poll::Ready(Some(Err(self.excess())));
+        }
+        let Some(held) = &mut self.held else {
+            return Poll::Pending;
+        };
+        {
+            let mut state = self.shared.lock();
+            if state.end == Some(End::Failed) || !state.is_empty() {
+                return Poll::Ready(Some(Err(StreamFailed)));
+            }
+            if state.end.is_none() && held.patience.as_mut().poll(context).is_pending() {
+                state.waker = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+        }
+        self.promised = Some(0);
+        Poll::Ready(self.held.take().map(|held| Ok(held.chunk)))
+    }
+}
+
+impl Drop for StreamBody {
+    fn drop(&mut self) {
+        let complete = {
+            let mut state = self.shared.lock();
+            let complete = self.held.is_none()
+                && (state.is_drained() || (state.is_empty() && self.promised == Some(0)));
+            state.close();
+            complete
+        };
+        if let Some(Observation { observer, token }) = &self.shared.observation {
+            if complete {
+                observer.completed(*token);
+            } else {
+                observer.cancelled(*token);
+            }
+        }
+    }
+}
