@@ -1,0 +1,295 @@
+// `stream(createReadStream(path))`: a file nobody else reads is read by Rust, and nobody can tell.
+
+import fs, { createReadStream, mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { open, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import test from 'ava';
+import { stream } from 'wapix';
+import { CERT, KEY } from './helpers/certificate.mjs';
+import { connect, request, requestBytes, requestFailure } from './helpers/client.mjs';
+import { closed, once, until } from './helpers/events.mjs';
+import { captureErrors, errorsNaming } from './helpers/log.mjs';
+import { fieldOf, readChunks } from './helpers/message.mjs';
+import { serve, serveGet } from './helpers/server.mjs';
+
+captureErrors();
+
+const folder = mkdtempSync(join(tmpdir(), 'wapix-files-'));
+test.after.always(() => rmSync(folder, { recursive: true }));
+
+/** 3 MiB and a little, no two parts of it alike. */
+const content = Buffer.from(
+  Array.from({ length: 400_000 }, (_, line) => String(line).padStart(7)).join('\n'),
+);
+const path = join(folder, 'content');
+const empty = join(folder, 'empty');
+test.before(() => Promise.all([writeFile(path, content), writeFile(empty, '')]));
+
+const size = content.length;
+
+for (const [name, options, expected] of [
+  ['whole', {}, content],
+  ['from a start', { start: 1_000_001 }, content.subarray(1_000_001)],
+  ['up to an end', { end: 65_536 }, content.subarray(0, 65_537)],
+  ['a range', { start: 65_535, end: 200_000 }, content.subarray(65_535, 200_001)],
+  ['one byte', { start: 7, end: 7 }, content.subarray(7, 8)],
+  ['a range beyond its end', { start: size - 10, end: size + 10 }, content.subarray(size - 10)],
+  ['from beyond its end', { start: size + 10 }, Buffer.alloc(0)],
+  ['as text', { encoding: 'utf8' }, content],
+]) {
+  for (const declared of [false, true]) {
+    test(`a file, ${name}${declared ? ', with Content-Length' : ''}`, async (t) => {
+      const headers = declared ? { 'Content-Length': expected.length } : {};
+      let file;
+      const server = await serveGet(t, () => {
+        file = createReadStream(path, options);
+        return stream(file, 'text/plain', headers);
+      });
+      const client = await connect(t, server);
+      for (let turn = 0; turn < 2; turn += 1) {
+        client.send(requestBytes('GET /'));
+        const response = await client.response();
+        t.true(response.complete);
+        t.true(response.body.equals(expected));
+        await closed(file);
+        t.is(file.bytesRead, expected.length);
+      }
+    });
+  }
+}
+
+test('an empty file is an empty response', async (t) => {
+  const server = await serveGet(t, () => stream(createReadStream(empty)));
+  const response = await request(t, server, 'GET /');
+  t.true(response.complete);
+  t.is(response.text, '');
+});
+
+test('over TLS, to HTTP/1.0, and past four gigabytes', async (t) => {
+  const far = 5 * 2 ** 30;
+  const sparse = join(folder, 'sparse');
+  const handle = await open(sparse, 'w');
+  await handle.write('the end', far);
+  await handle.close();
+  const routes = { '/': { get: () => stream(createReadStream(sparse, { start: far - 3 })) } };
+  const expected = '\0\0\0the end';
+  const plain = await serve(t, routes);
+  const secure = await serve(t, routes, { https: { key: KEY, cert: CERT } });
+
+  const client = await connect(t, secure, { tls: true });
+  client.send(requestBytes('GET /'));
+  t.is((await client.response()).text, expected);
+  const old = await connect(t, plain);
+  old.send('GET / HTTP/1.0\r\n\r\n');
+  await old.head();
+  t.is(await old.ended(), 'end');
+  t.is(old.bytes.toString(), expected);
+});
+
+test('its events are those of any file stream, in their order', async (t) => {
+  const told = (source) => {
+    const events = [];
+    for (const event of ['open', 'ready', 'end', 'error', 'close']) {
+      source.on(event, () => events.push(event));
+    }
+    return events;
+  };
+  const piped = createReadStream(path);
+  const expected = told(piped);
+  piped.resume();
+  await closed(piped);
+
+  const file = createReadStream(path);
+  const events = told(file);
+  const server = await serveGet(t, () => stream(file));
+  await request(t, server, 'GET /');
+  await closed(file);
+  t.deepEqual(events, expected);
+  t.true(file.readableEnded);
+  t.is(file.errored, null);
+});
+
+for (const [name, leave] of [
+  ['FIN', (client) => client.end()],
+  ['RST', (client) => client.reset()],
+]) {
+  test(`a client that leaves with ${name}: the file is closed`, async (t) => {
+    const big = join(folder, `big-${name}`);
+    await writeFile(big, '');
+    truncateSync(big, 2 ** 30);
+    const file = createReadStream(big);
+    const server = await serveGet(t, () => stream(file));
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    await client.head();
+    client.stall();
+    leave(client);
+    await closed(file);
+    t.false(file.readableEnded);
+    const open = () =>
+      fs.readdirSync('/proc/self/fd').filter((fd) => {
+        try {
+          return fs.readlinkSync(`/proc/self/fd/${fd}`) === big;
+        } catch {
+          return false;
+        }
+      });
+    if (process.platform === 'linux') {
+      await until(() => open().length === 0, 'no descriptor of the file is left');
+    }
+    t.deepEqual(errorsNaming(big), []);
+  });
+}
+
+test('a stalled client stops the reading, and gets every byte later', async (t) => {
+  const big = join(folder, 'stalled');
+  await writeFile(big, content);
+  for (let copies = 1; copies < 8; copies += 1) await writeFile(big, content, { flag: 'a' });
+  const file = createReadStream(big);
+  const server = await serve(t, {
+    '/': { get: () => stream(file) },
+    '/other': { get: () => stream(Readable.from(['other'])) },
+  });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /'));
+  await client.head();
+  client.stall();
+  t.is((await request(t, server, 'GET /other')).text, 'other');
+  t.false(file.closed);
+  client.resume();
+  await until(() => client.bytes.subarray(-5).equals(Buffer.from('0\r\n\r\n')), 'the last chunk');
+  const { chunks } = readChunks(client.bytes);
+  t.true(Buffer.concat(chunks).equals(Buffer.concat(Array(8).fill(content))));
+});
+
+test('destroyed by its owner: the response does not look complete', async (t) => {
+  const big = join(folder, 'destroyed');
+  await writeFile(big, '');
+  truncateSync(big, 2 ** 28);
+  for (const [target, error, expected] of [
+    ['/without', undefined, /WAPIX_STREAM_PREMATURE_CLOSE/],
+    ['/with', new Error('the owner said so'), /the owner said so/],
+  ]) {
+    const file = createReadStream(big);
+    const server = await serve(t, { [target]: { get: () => stream(file) } });
+    const client = await connect(t, server);
+    client.send(requestBytes(`GET ${target}`));
+    await client.head();
+    file.destroy(error);
+    await client.ended();
+    t.false(client.bytes.subarray(-7).includes('0\r\n\r\n'));
+    t.is(errorsNaming(`GET ${target} `).length, 1);
+    t.regex(errorsNaming(`GET ${target} `)[0], expected);
+  }
+});
+
+for (const [name, declared] of [
+  ['shorter than', size + 1],
+  ['longer than', size - 1],
+]) {
+  test(`${name} its Content-Length: incomplete, logged`, async (t) => {
+    const target = `/${name.slice(0, 5)}`;
+    const file = createReadStream(path);
+    const get = () => stream(file, 'text/plain', { 'Content-Length': declared });
+    const server = await serve(t, { [target]: { get } });
+    const response = await request(t, server, `GET ${target}`);
+    t.false(response.complete);
+    t.true(content.subarray(0, response.body.length).equals(response.body));
+    await closed(file);
+    const [logged] = errorsNaming(`GET ${target} `);
+    t.regex(logged, /WAPIX_CONTENT_LENGTH_MISMATCH/);
+    t.regex(logged, new RegExp(`Content-Length is ${declared}`));
+  });
+}
+
+test('what cannot be read is 500, and its stream tells of it', async (t) => {
+  const server = await serve(t, {
+    '/folder': { get: () => stream(createReadStream(folder)) },
+    '/memory': {
+      get: () => {
+        const file = createReadStream('/proc/self/mem');
+        file.on('error', (error) => errors.push(error));
+        return stream(file);
+      },
+    },
+  });
+  const errors = [];
+  t.is((await requestFailure(t, server, 'GET /folder')).status, 500);
+  t.regex(errorsNaming('GET /folder ')[0], /EISDIR/);
+  if (process.platform !== 'linux') return;
+  t.is((await requestFailure(t, server, 'GET /memory')).status, 500);
+  await until(() => errors.length > 0, 'the stream tells of its error');
+  t.is(errorsNaming('GET /memory ').length, errors.length);
+  t.like(errors[0], { code: 'EIO', syscall: 'read', path: '/proc/self/mem' });
+});
+
+test('what the kernel makes up has no size, and is read all the same', async (t) => {
+  if (process.platform !== 'linux') return t.pass();
+  const server = await serveGet(t, () => stream(createReadStream('/proc/self/cmdline')));
+  t.is((await request(t, server, 'GET /')).text, readFileSync('/proc/self/cmdline', 'utf8'));
+});
+
+test('HEAD closes the file unread', async (t) => {
+  const file = createReadStream(path);
+  const get = () => stream(file, 'text/plain', { 'Content-Length': size });
+  const server = await serveGet(t, get);
+  const response = await request(t, server, 'HEAD /');
+  t.is(fieldOf(response.fields, 'content-length'), String(size));
+  await closed(file);
+  t.is(file.bytesRead, 0);
+});
+
+for (const [name, make] of [
+  ['that somebody listens to', () => createReadStream(path).on('data', () => {})],
+  ['that was read from', () => createReadStream(path).on('readable', () => {})],
+  ['of a descriptor', () => createReadStream('', { fd: fs.openSync(path) })],
+  ['of a handle', async () => (await open(path)).createReadStream()],
+  ['of another `fs`', () => createReadStream(path, { fs: { ...fs } })],
+  [
+    'that its owner reads his own way',
+    () => Object.assign(createReadStream(path), { read: fs.ReadStream.prototype.read }),
+  ],
+]) {
+  test(`a file ${name} is whole, too`, async (t) => {
+    let file;
+    const server = await serveGet(t, async () => {
+      file = await make();
+      file.removeAllListeners('readable');
+      return stream(file);
+    });
+    const response = await request(t, server, 'GET /');
+    t.true(response.complete);
+    t.true(response.body.equals(content));
+    await closed(file);
+  });
+}
+
+test('a listener that comes later hears the whole file', async (t) => {
+  const file = createReadStream(path);
+  const server = await serveGet(t, () => {
+    const result = stream(file);
+    setImmediate(() => file.on('data', (chunk) => heard.push(chunk)));
+    return result;
+  });
+  const heard = [];
+  t.true((await request(t, server, 'GET /')).body.equals(content));
+  if (!file.readableEnded) await once(file, 'end');
+  t.true(Buffer.concat(heard).equals(content));
+});
+
+test('bytesRead tells how far it has come', async (t) => {
+  const big = join(folder, 'progress');
+  await writeFile(big, '');
+  truncateSync(big, 2 ** 26);
+  const file = createReadStream(big);
+  const server = await serveGet(t, () => stream(file));
+  const seen = new Set();
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /'));
+  await until(() => seen.add(file.bytesRead).size > 3, 'bytesRead rises');
+  client.destroy();
+  await closed(file);
+  t.true([...seen].every((bytes) => bytes <= 2 ** 26));
+});
