@@ -54,9 +54,22 @@ async fn secure<H: Handler, S>(
 ) where
     S: Reset + WriteNow + AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Some(tls) = tls else {
-        return serve_http1(stream, peer, service, shutdown).await;
-    };
+    match tls {
+        None => serve_http1(stream, peer, service, shutdown).await,
+        // Boxed: a connection without TLS need not carry the room for it along.
+        Some(tls) => Box::pin(serve_https(stream, tls, peer, service, shutdown)).await,
+    }
+}
+
+async fn serve_https<H: Handler, S>(
+    stream: S,
+    tls: Tls,
+    peer: Peer,
+    service: &Service<H>,
+    shutdown: &Shutdown,
+) where
+    S: Reset + WriteNow + AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     // A failed or slow handshake is the client's affair: there is nobody to answer.
     let handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream));
     if let Some(Ok(Ok(stream))) = shutdown.unless_started(handshake).await {
