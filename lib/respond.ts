@@ -99,7 +99,14 @@ function respondStream(
     exchange,
     readable,
     outbox,
-    headers.contentLength,
+    {
+      declared: headers.contentLength,
+      // Chunked by Rust itself, and not encrypted.
+      isDirect:
+        headers.contentLength === undefined &&
+        exchange.httpVersion === '1.1' &&
+        !exchange.encrypted,
+    },
     (error) => {
       report(exchange, error);
     },

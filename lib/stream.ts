@@ -3,12 +3,17 @@ import type { Readable } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
 import { isUint8Array } from 'node:util/types';
 import type { Key, Outbox } from './bridge/outbox.js';
+import { WRITTEN_NOT, WRITTEN_PARTLY } from './bridge/protocol.js';
 import { WapixError } from './errors.js';
 import { type FileRange, isUntouched, rangeOf } from './file.js';
 
 /** How many bytes may be on their way to the client, at first and at most: as `src/config.rs` has it. */
 const FIRST_WINDOW = 64 * 1024;
 const WINDOW = 512 * 1024;
+/** A chunk of this size, in bytes, is worth a system call of its own. */
+const DIRECT_FROM = 32 * 1024;
+/** How many bytes are written in one turn of the event loop: others want theirs. */
+const TURN = 512 * 1024;
 
 /**
  * Forwards a Readable to a streamed response: reads only as the client takes data, destroys the
@@ -19,30 +24,42 @@ export class ResponseStream {
   readonly #readable: Readable;
   readonly #outbox: Outbox;
   readonly #declared: number | undefined;
+  /** Whether large chunks may be written to the socket without a detour through Rust's queues. */
+  readonly #isDirect: boolean;
   readonly #report: (error: unknown) => void;
   #window = FIRST_WINDOW;
   #room = FIRST_WINDOW;
+  /** Bytes produced, where a Content-Length is to be kept. */
+  #produced = 0;
+  /** Bytes given to the outbox. */
   #sent = 0;
+  /** The socket has no room: `drained` tells when it has. */
+  #blocked = false;
+  /** How many bytes may still be written in this turn of the event loop. */
+  #turn = TURN;
   /** The source, where Rust reads it. */
   #file: ReadStream | undefined;
+  /** The source was paused here, for one of these. */
+  #paused = false;
   /** The response has ended, one way or the other: what the source does now changes nothing. */
   #over = false;
 
   /**
-   * @param declared - the response's Content-Length
+   * @param framing - the response's Content-Length, and whether its chunks may go past the I/O thread
    * @param report - told once why the response is incomplete; not of a client that left
    */
   constructor(
     key: Key,
     readable: Readable,
     outbox: Outbox,
-    declared: number | undefined,
+    framing: { declared: number | undefined; isDirect: boolean },
     report: (error: unknown) => void,
   ) {
     this.#key = key;
     this.#readable = readable;
     this.#outbox = outbox;
-    this.#declared = declared;
+    this.#declared = framing.declared;
+    this.#isDirect = framing.isDirect;
     this.#report = report;
   }
 
@@ -93,14 +110,32 @@ export class ResponseStream {
       this.#file.bytesRead += bytes;
       return;
     }
-    const wasFull = this.#room <= 0;
     this.#room += bytes;
     // Doubled on both sides of the bridge with each report, so that both know it.
     if (this.#window < WINDOW) {
       this.#room += this.#window;
       this.#window *= 2;
     }
-    if (wasFull && this.#room > 0 && !this.#over) this.#readable.resume();
+    this.#resume();
+  }
+
+  /** The socket has taken what it had no room for. */
+  drained(): void {
+    this.#blocked = false;
+    this.#resume();
+  }
+
+  #pauseWhereFull(): void {
+    if (this.#room > 0 && !this.#blocked && this.#turn > 0) return;
+    this.#paused = true;
+    this.#readable.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused || this.#over) return;
+    if (this.#room <= 0 || this.#blocked || this.#turn <= 0) return;
+    this.#paused = false;
+    this.#readable.resume();
   }
 
   /** The response is complete. Its source may not know: it has not ended. */
@@ -147,20 +182,40 @@ export class ResponseStream {
     }
     if (chunk.length === 0) return;
     if (this.#declared !== undefined) {
-      const total = this.#sent + Buffer.byteLength(chunk);
+      const total = this.#produced + Buffer.byteLength(chunk);
       if (total > this.#declared) {
         this.#fail(lengthMismatch(this.#declared, `at least ${total}`));
         return;
       }
-      this.#sent = total;
+      this.#produced = total;
     }
-    this.#room -= this.#outbox.chunk(this.#key, chunk);
-    if (this.#room <= 0) this.#readable.pause();
+    if (this.#isDirect && typeof chunk !== 'string' && this.#writeDirectly(chunk)) return;
+    const length = this.#outbox.chunk(this.#key, chunk);
+    this.#sent += length;
+    this.#room -= length;
+    this.#pauseWhereFull();
   };
 
+  /** Writes a large chunk to the socket, where it has the turn. */
+  #writeDirectly(chunk: Uint8Array): boolean {
+    if (chunk.length < DIRECT_FROM || chunk.buffer instanceof SharedArrayBuffer) return false;
+    const written = this.#outbox.write(this.#key, chunk, this.#sent);
+    if (written === WRITTEN_NOT) return false;
+    this.#blocked = written === WRITTEN_PARTLY;
+    this.#turn -= chunk.length;
+    if (this.#turn <= 0) {
+      setImmediate(() => {
+        this.#turn = TURN;
+        this.#resume();
+      });
+    }
+    this.#pauseWhereFull();
+    return true;
+  }
+
   readonly #onEnd = (): void => {
-    if (this.#declared !== undefined && this.#sent < this.#declared) {
-      this.#fail(lengthMismatch(this.#declared, String(this.#sent)));
+    if (this.#declared !== undefined && this.#produced < this.#declared) {
+      this.#fail(lengthMismatch(this.#declared, String(this.#produced)));
     } else {
       this.#end();
     }

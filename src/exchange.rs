@@ -53,6 +53,8 @@ pub trait Observer: Send + Sync {
     fn cancelled(&self, token: u64);
     /// hyper took `bytes` of a streamed response: there is room for as many.
     fn consumed(&self, token: u64, bytes: usize);
+    /// The socket has taken what it had no room for when it was written directly.
+    fn drained(&self, token: u64);
     /// The file of a streamed response could not be read or, without `errno`, is not as long as
     /// `Content-Length` says: the response is incomplete. Nothing more is told.
     fn file_failed(&self, token: u64, errno: Option<i32>);

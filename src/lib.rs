@@ -24,7 +24,7 @@ mod server;
 mod service;
 
 pub use self::{
-    body::{BodySender, FileSource},
+    body::{BodySender, Direct, DirectWriter, FileSource},
     config::{Config, DEFAULT_BODY_LIMIT, FIRST_STREAM_WINDOW, STREAM_WINDOW},
     error::Error,
     exchange::{Exchange, Head, Observer, Response},

@@ -15,6 +15,7 @@ use wapix::{BodySender, Exchange, Head, Observer, Request, Response};
 enum Told {
     Cancelled(u64),
     Consumed(u64),
+    Drained(u64),
     Completed(u64),
 }
 
@@ -27,6 +28,10 @@ impl Observer for Teller {
 
     fn consumed(&self, token: u64, bytes: usize) {
         let _ = self.0.send(Told::Consumed(token.max(bytes as u64)));
+    }
+
+    fn drained(&self, token: u64) {
+        let _ = self.0.send(Told::Drained(token));
     }
 
     fn file_failed(&self, _: u64, _: Option<i32>) {}

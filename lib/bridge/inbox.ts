@@ -7,6 +7,7 @@ import {
   COMPLETED,
   CONSUMED,
   CONTENT_APART,
+  DRAINED,
   FILE_FAILED,
   REQUEST,
   TAKEN_BATCH,
@@ -30,6 +31,7 @@ const RECORD_WORDS: Partial<Record<number, number>> = {
   [COMPLETED]: 3,
   [CLOSED]: 1,
   [FILE_FAILED]: 4,
+  [DRAINED]: 3,
 };
 
 /** What of a batch has not been read. */
@@ -153,6 +155,10 @@ export class Inbox {
     if (exchange === undefined || exchange.serial !== this.#words[at + 2]) return;
     if (kind === CONSUMED) {
       exchange.stream?.consumed(this.#words[at + 3] as number);
+      return;
+    }
+    if (kind === DRAINED) {
+      exchange.stream?.drained();
       return;
     }
     this.#live[slot] = undefined;

@@ -89,6 +89,16 @@ export class Outbox {
   }
 
   /**
+   * Writes a chunk to the socket itself, where nothing of its response waits: `sent` is how many bytes
+   * of it were given to `chunk`.
+   *
+   * @returns WRITTEN_NOT where it has to be given to `chunk`, WRITTEN_WHOLE, or WRITTEN_PARTLY
+   */
+  write(key: Key, chunk: Uint8Array, sent: number): number {
+    return this.#native.write(key.slot, key.serial, chunk, sent);
+  }
+
+  /**
    * The rest of a streamed response: `length` bytes of an open file. What becomes of it Rust tells.
    *
    * @returns false where it is not a regular file, and nothing was sent

@@ -9,12 +9,18 @@ export const CONSUMED = 3;
 export const COMPLETED = 4;
 export const CLOSED = 5;
 export const FILE_FAILED = 6;
+export const DRAINED = 7;
 
 export const RESPOND = 1;
 export const STREAM = 2;
 export const CHUNK = 3;
 export const END = 4;
 export const FAIL = 5;
+
+/** What became of a chunk written directly, as `write` of the binding tells. */
+export const WRITTEN_NOT = 0;
+export const WRITTEN_WHOLE = 1;
+export const WRITTEN_PARTLY = 2;
 
 export const UTF8_PATH = 1 << 16;
 export const HTTP_10 = 1 << 17;

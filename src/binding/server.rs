@@ -14,7 +14,7 @@ use napi_derive::napi;
 
 use super::address::{BindingAddress, BindingListening, bind, listening, not_listening};
 use crate::{
-    Config, Listener, Server, Shutdown, Tls,
+    Config, Direct, Listener, Server, Shutdown, Tls,
     bridge::{Bridge, Taken},
     router::{InsertError, Method, RouteId, Router},
 };
@@ -274,6 +274,23 @@ impl BindingServer {
         let bytes = bytes.get(..byte_length as usize).unwrap_or(bytes);
         let buffers = buffers.iter().flatten().map(|buffer| &**buffer);
         running.bridge.answer(words, text, bytes, buffers);
+    }
+
+    /// Writes a large chunk of the streamed response of `slot` and `serial` to its socket, where the
+    /// `sent` bytes handed over before it have been written. 0: it has to be handed over; 1: written;
+    /// 2: written in part, and `DRAINED` tells of the rest. It may be written to again once this
+    /// returns.
+    #[napi]
+    pub fn write(&self, slot: u32, serial: u32, chunk: &[u8], sent: f64) -> u32 {
+        let running = self.running.borrow();
+        let Some(running) = running.as_ref() else {
+            return 0;
+        };
+        match running.bridge.write(slot, serial, chunk, sent as u64) {
+            Direct::Not => 0,
+            Direct::Whole => 1,
+            Direct::Partly => 2,
+        }
     }
 
     /// Hands over `length` bytes of a file from `position` on, which end the streamed response of

@@ -12,9 +12,12 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-pub use self::{file::FileSource, sender::BodySender};
+pub use self::{
+    file::FileSource,
+    sender::{BodySender, Direct, DirectWriter},
+};
 pub(crate) use self::{
-    sender::{Passage, Passed},
+    sender::{Drained, Passage, Passed},
     stream::{StreamBody, stream_body},
 };
 

@@ -48,11 +48,19 @@ impl BodySender {
         self.shared.report(report);
     }
 
+    /// What writes large chunks past hyper, from any thread.
+    pub fn direct(&self) -> DirectWriter {
+        DirectWriter {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
     /// Sends one chunk, copied, with the next [`flush`](Self::flush); an empty one is nothing (it
     /// would be the last chunk on the wire).
     pub fn send_slice(&self, chunk: &[u8]) {
         if chunk.len() < GATHER_BELOW {
             self.shared.change(|state| {
+                state.sent += chunk.len() as u64;
                 if state.tail.len() + chunk.len() > GATHER_UP_TO {
                     state.push_tail();
                 }
@@ -70,6 +78,7 @@ impl BodySender {
             return;
         }
         self.shared.change(|state| {
+            state.sent += chunk.len() as u64;
             state.push_tail();
             state.chunks.push_back(chunk);
         });
@@ -109,10 +118,72 @@ impl Drop for BodySender {
     }
 }
 
+/// Writes large chunks to the socket without a copy and without a turn of the I/O thread: what the
+/// socket takes at once need never be in another place.
+pub struct DirectWriter {
+    shared: Arc<Shared>,
+}
+
+/// What became of a chunk given to a [`DirectWriter`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Direct {
+    /// The socket has all of it.
+    Whole,
+    /// The socket has some of it, and the rest was copied: [`Observer::drained`] tells when the
+    /// socket has that too.
+    ///
+    /// [`Observer::drained`]: crate::Observer::drained
+    Partly,
+    /// Nothing. It has to be sent: something else has to be written before it, hyper counts what it
+    /// writes, or the connection encrypts it.
+    Not,
+}
+
+/// A larger chunk would keep the I/O thread from this connection for too long.
+const LARGEST_DIRECT: usize = 1024 * 1024;
+
+impl DirectWriter {
+    /// Writes `chunk`, of at least one byte, where all of the `sent` bytes that were sent before it
+    /// have been written.
+    pub fn write(&self, chunk: &[u8], sent: u64) -> Direct {
+        let (direct, waker) = {
+            let mut state = self.shared.lock();
+            let Some(passage) = &state.passage else {
+                return Direct::Not;
+            };
+            let is_next = state.sent == sent && state.is_empty() && state.waker.is_some();
+            if !is_next || state.end.is_some() || chunk.len() > LARGEST_DIRECT {
+                return Direct::Not;
+            }
+            let mut size = [0; 8];
+            let slices = [chunk_size(chunk.len(), &mut size), chunk, b"\r\n"];
+            let drained = Arc::clone(&self.shared) as Arc<dyn Drained>;
+            match passage.write_large(slices, drained) {
+                Passed::Whole => (Direct::Whole, None),
+                Passed::Partly => (Direct::Partly, state.waker.take()),
+                Passed::Not => (Direct::Not, None),
+            }
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        direct
+    }
+}
+
 /// The connection's socket, for what hyper would only pass through.
 pub(crate) trait Passage: Send + Sync {
     /// Writes `slices` past hyper, where nothing waits to be written before them.
     fn write(&self, slices: [&[u8]; 3]) -> Passed;
+
+    /// The same from any thread, without a copy of what the socket takes at once; of the rest
+    /// `drained` hears when it was taken. Not for a connection that would have to encrypt them.
+    fn write_large(&self, slices: [&[u8]; 3], drained: Arc<dyn Drained>) -> Passed;
+}
+
+/// Hears that the socket has taken what it had no room for.
+pub(crate) trait Drained: Send + Sync {
+    fn drained(&self);
 }
 
 /// What became of bytes written past hyper.
@@ -141,6 +212,8 @@ pub(super) struct State {
     pub(super) file: Option<FileSource>,
     /// Bytes that hyper took and the observer has not heard of.
     unreported: usize,
+    /// Bytes that were sent, whether hyper has taken them or not.
+    sent: u64,
     /// How many of them are reported at a time: half the window. Often enough that a source never
     /// waits without need, and never for a stream that sends less.
     step: usize,
@@ -192,6 +265,14 @@ impl Shared {
     pub(super) fn report(&self, bytes: usize) {
         if let (true, Some(Observation { observer, token })) = (bytes > 0, &self.observation) {
             observer.consumed(*token, bytes);
+        }
+    }
+}
+
+impl Drained for Shared {
+    fn drained(&self) {
+        if let Some(Observation { observer, token }) = &self.observation {
+            observer.drained(*token);
         }
     }
 }
@@ -263,7 +344,7 @@ impl State {
 /// The line that a chunk begins with.
 fn chunk_size(length: usize, line: &mut [u8; 8]) -> &[u8] {
     let mut left = &mut line[..];
-    // At most four digits: GATHER_UP_TO.
+    // At most six digits: LARGEST_DIRECT.
     let _ = write!(left, "{length:x}\r\n");
     let unused = left.len();
     &line[..line.len() - unused]

@@ -25,7 +25,7 @@ use self::{
     slots::{Key, Progress, Slots},
 };
 use crate::{
-    body::FileSource,
+    body::{Direct, FileSource},
     exchange::{Exchange, Head, Observer, Response},
     handler::{Handler, Request},
     pool::Pool,
@@ -141,6 +141,18 @@ impl Bridge {
         lock(&self.incoming)
             .replies
             .append(words, text, bytes, buffers);
+    }
+
+    /// JavaScript's side: writes a large chunk of the streamed response of `slot` and `serial` to its
+    /// socket, where nothing that was handed over before is on its way; `sent` is how many bytes of
+    /// the response were. Otherwise the chunk has to be handed over itself.
+    pub fn write(&self, slot: u32, serial: u32, chunk: &[u8], sent: u64) -> Direct {
+        let writer = match lock(&self.slots).get(Key { slot, serial }) {
+            Some(Progress::Streaming(sender)) => sender.direct(),
+            _ => return Direct::Not,
+        };
+        // Outside the lock: the I/O thread goes on with other requests.
+        writer.write(chunk, sent)
     }
 
     /// JavaScript's side: hands over a file, `length` bytes of it from `position` on, as the rest of
@@ -281,6 +293,10 @@ impl Observer for Bridge {
     fn consumed(&self, token: u64, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         self.queue(|queue| queue.push_event(protocol::CONSUMED, Key::from_token(token), &[bytes]));
+    }
+
+    fn drained(&self, token: u64) {
+        self.queue(|queue| queue.push_event(protocol::DRAINED, Key::from_token(token), &[]));
     }
 
     fn file_failed(&self, token: u64, errno: Option<i32>) {

@@ -15,6 +15,7 @@
 //! | `CANCELLED` | slot, serial | | |
 //! | `CONSUMED` | slot, serial, bytes | | |
 //! | `COMPLETED` | slot, serial | | |
+//! | `DRAINED` | slot, serial | | |
 //! | `CLOSED` | | | |
 //! | `FILE_FAILED` | slot, serial, error number, or 0 where the length is not as declared | | |
 //!
@@ -36,6 +37,7 @@ pub(super) const CONSUMED: u32 = 3;
 pub(super) const COMPLETED: u32 = 4;
 pub(super) const CLOSED: u32 = 5;
 pub(super) const FILE_FAILED: u32 = 6;
+pub(super) const DRAINED: u32 = 7;
 
 pub(super) const RESPOND: u32 = 1;
 pub(super) const STREAM: u32 = 2;

@@ -25,7 +25,7 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
-use crate::body::{Passage, Passed};
+use crate::body::{Drained, Passage, Passed};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
 const DIRECT: usize = 16 * 1024;
@@ -59,6 +59,8 @@ struct Inner<S> {
     refused: bool,
     /// Between two polls of the connection, with nothing left to write.
     idle: bool,
+    /// Who waits for `gathered` to be taken.
+    drained: Option<Arc<dyn Drained>>,
 }
 
 impl<S> Clone for Corked<S> {
@@ -81,6 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Corked<S> {
             hyper_reads: false,
             refused: false,
             idle: false,
+            drained: None,
         };
         Self {
             shared: Arc::new(Mutex::new(inner)),
@@ -109,9 +112,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Corked<S> {
 
     /// hyper was polled: sends what was gathered.
     pub(super) fn poll_uncork(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut inner = self.lock();
-        ready!(inner.poll_uncork(context))?;
-        inner.idle = !inner.refused;
+        let drained = {
+            let mut inner = self.lock();
+            ready!(inner.poll_uncork(context))?;
+            inner.idle = !inner.refused;
+            inner.drained.take()
+        };
+        if let Some(drained) = drained {
+            drained.drained();
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -300,6 +309,28 @@ impl<S: WriteNow + Send> Passage for Mutex<Inner<S>> {
         inner.clear();
         Passed::Whole
     }
+
+    fn write_large(&self, slices: [&[u8]; 3], drained: Arc<dyn Drained>) -> Passed {
+        let mut inner = self.lock().unwrap_or_else(PoisonError::into_inner);
+        if !inner.idle {
+            return Passed::Not;
+        }
+        let all = slices.map(IoSlice::new);
+        let Some(mut taken) = inner.stream.inner_mut().write_large_now(&all) else {
+            return Passed::Not;
+        };
+        for slice in slices {
+            let of_slice = taken.min(slice.len());
+            taken -= of_slice;
+            inner.gathered.extend_from_slice(&slice[of_slice..]);
+        }
+        if inner.gathered.is_empty() {
+            return Passed::Whole;
+        }
+        inner.idle = false;
+        inner.drained = Some(drained);
+        Passed::Partly
+    }
 }
 
 /// A stream that may take bytes outside the task that serves it. Where it has failed it takes none:
@@ -307,6 +338,9 @@ impl<S: WriteNow + Send> Passage for Mutex<Inner<S>> {
 pub(super) trait WriteNow {
     /// Writes what there is room for.
     fn write_now(&mut self, bytes: &[u8]) -> Written;
+
+    /// The same, for any thread and without a copy: how much was taken, or `None` where that cannot be.
+    fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize>;
 }
 
 pub(super) struct Written {
@@ -322,6 +356,10 @@ impl WriteNow for TcpStream {
             flushed: true,
         }
     }
+
+    fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        Some(self.try_write_vectored(slices).unwrap_or(0))
+    }
 }
 
 #[cfg(unix)]
@@ -331,6 +369,10 @@ impl WriteNow for tokio::net::UnixStream {
             taken: self.try_write(bytes).unwrap_or(0),
             flushed: true,
         }
+    }
+
+    fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        Some(self.try_write_vectored(slices).unwrap_or(0))
     }
 }
 
@@ -343,6 +385,11 @@ impl<S: WriteNow> WriteNow for TlsStream<S> {
             flushed = session.write_tls(&mut Now(socket)).is_ok();
         }
         Written { taken, flushed }
+    }
+
+    /// To encrypt is the I/O thread's work.
+    fn write_large_now(&mut self, _: &[IoSlice<'_>]) -> Option<usize> {
+        None
     }
 }
 
