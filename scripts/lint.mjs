@@ -9,7 +9,8 @@ const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 
 const CHECKS = {
   'cargo fmt': () => succeeds('cargo', 'fmt', '--check'),
-  biome: () => succeeds('biome', 'ci', '--error-on-warnings', '.'),
+  // Not `biome ci`, which colours its output whatever NO_COLOR says.
+  biome: () => succeeds('biome', 'check', '--error-on-warnings', '.'),
   clippy: () => succeeds('cargo', 'clippy', '--locked', '--all-targets', '--', '-D', 'warnings'),
   'napi only in src/binding': () => holds(napiOutsideBinding()),
   'package contents': () => holds(missingFromPackage()),
