@@ -4,9 +4,38 @@ const PAGE = new URL('../spec/streaming.md', import.meta.url);
 
 /** The route files that the published page prints, by their path. */
 export function printedRoutes() {
-  const page = readFileSync(PAGE, 'utf8');
-  const blocks = page.matchAll(/^```typescript\n(\/\/ (src\/routes\/\S+)\n[\s\S]*?)^```$/gm);
+  const blocks = page().matchAll(/^```typescript\n(\/\/ (src\/routes\/\S+)\n[\s\S]*?)^```$/gm);
   return Object.fromEntries(Array.from(blocks, ([, source, path]) => [path, source]));
+}
+
+/** The web page that the published page prints, for the server at `origin`. */
+export function printedHtml(origin) {
+  const [, html] = /^```html\n([\s\S]*?)^```$/m.exec(page());
+  return html.replace('http://localhost:3000', origin);
+}
+
+/** The consumer of events that it prints, as JavaScript: Node's `fetch` has the reader it uses. */
+export function printedClient(origin) {
+  const [, source] = /^```typescript\nimport fetch from 'node-fetch';\n([\s\S]*?)^```$/m.exec(
+    page(),
+  );
+  return source.replace('http://localhost:3000', origin).replace('body!', 'body');
+}
+
+function page() {
+  return readFileSync(PAGE, 'utf8');
+}
+
+/**
+ * Every fenced block of `markdown`, with the file it says to be by its first line
+ * (`// src/routes/get.ts`, `# /etc/app.conf`), if it does.
+ */
+export function fencedBlocks(markdown) {
+  const blocks = markdown.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm);
+  return Array.from(blocks, ([, language, source]) => {
+    const [, path] = /^(?:\/\/|#) (\S+\.\w+)\n/.exec(source) ?? [];
+    return { language, path, source };
+  });
 }
 
 /** What the routes of the page import, as little as will do. */
