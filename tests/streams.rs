@@ -129,6 +129,30 @@ async fn a_client_that_leaves_behind_a_pipelined_request_cancels_it() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_behind_more_than_is_read_cancels_its_request() {
+    let (server, mut senders, mut told) = streaming(None).await;
+    for reset in [false, true] {
+        let mut client = server.connect().await;
+        client.send(GET.as_bytes()).await;
+        let sender = senders.recv().await.unwrap();
+        sender.send_slice(b"first");
+        sender.flush();
+        client.head().await;
+        client.send(GET.repeat(2_000).as_bytes()).await;
+        // The server reads what it reads of them before it hears of a later client.
+        let mut later = server.connect().await;
+        later.send(GET.as_bytes()).await;
+        let _later = senders.recv().await.unwrap();
+        if reset {
+            client.reset();
+        } else {
+            drop(client);
+        }
+        assert_eq!(told.recv().await, Some(Told::Cancelled(7)), "{reset}");
+    }
+}
+
+#[tokio::test]
 async fn a_pipelined_request_read_ahead_is_answered_in_its_turn() {
     let (server, mut senders, mut told) = streaming(None).await;
     let mut client = server.connect().await;

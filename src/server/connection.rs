@@ -9,16 +9,9 @@ use std::{
 };
 
 use hyper::{server::conn::http1, service::service_fn};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::timeout,
-};
+use tokio::time::timeout;
 
-use super::{
-    Shutdown, Tls,
-    cork::{Corked, Reset, WriteNow},
-    listener::Accepted,
-};
+use super::{Shutdown, Tls, cork::Corked, listener::Accepted, socket::Socket};
 use crate::{
     config::{CONNECTION_BUFFER, HANDSHAKE_TIMEOUT, LINGER},
     handler::{Handler, Peer},
@@ -52,7 +45,7 @@ async fn secure<H: Handler, S>(
     service: &Service<H>,
     shutdown: &Shutdown,
 ) where
-    S: Reset + WriteNow + AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Socket + 'static,
 {
     match tls {
         None => serve_http1(stream, peer, service, shutdown).await,
@@ -68,7 +61,7 @@ async fn serve_https<H: Handler, S>(
     service: &Service<H>,
     shutdown: &Shutdown,
 ) where
-    S: Reset + WriteNow + AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Socket + 'static,
 {
     // A failed or slow handshake is the client's affair: there is nobody to answer.
     let handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream));
@@ -83,7 +76,7 @@ async fn serve_http1<H: Handler, S>(
     service: &Service<H>,
     shutdown: &Shutdown,
 ) where
-    S: Reset + WriteNow + AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Socket + 'static,
 {
     let stream = Corked::new(stream);
     let state = ConnectionState::new(peer, stream.passage());
@@ -148,10 +141,7 @@ enum Outcome {
 /// Sends what is left to send and ends the sending side. With `linger`, takes what the client still
 /// sends: closing a socket with unread data resets the connection, and the reset can overtake the
 /// answer (RFC 9112, 9.6).
-async fn end<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: &Corked<S>,
-    linger: bool,
-) -> io::Result<()> {
+async fn end<S: Socket>(stream: &Corked<S>, linger: bool) -> io::Result<()> {
     poll_fn(|context| stream.poll_end(context)).await?;
     if linger {
         poll_fn(|context| stream.poll_discard(context)).await?;

@@ -8,7 +8,7 @@
 //! request, and would not see the end of the stream behind it.
 
 use std::{
-    io::{self, IoSlice, Write as _},
+    io::{self, IoSlice},
     mem::MaybeUninit,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -18,13 +18,12 @@ use std::{
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    io::ReadBuf,
+    time::{Sleep, sleep},
 };
-use tokio_rustls::server::TlsStream;
 
+use super::socket::Socket;
 use crate::body::{Drained, Passage, Passed};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
@@ -33,8 +32,11 @@ const DIRECT: usize = 16 * 1024;
 const LIMIT: usize = 64 * 1024;
 /// What an idle connection may keep of its buffer.
 const KEEP: usize = 1024;
-/// How much is read past hyper. Behind more than that, a client's leaving is seen when hyper gets there.
+/// How much is read past hyper.
 const AHEAD: usize = 16 * 1024;
+/// Behind more than that, how often it is looked whether the client has left: nothing wakes who does
+/// not read.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How many slices one system call is given.
 const SLICES: usize = 16;
 
@@ -61,6 +63,8 @@ struct Inner<S> {
     idle: bool,
     /// Who waits for `gathered` to be taken.
     drained: Option<Arc<dyn Drained>>,
+    /// The next look at a client that has sent more than is read.
+    look: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Clone for Corked<S> {
@@ -71,7 +75,7 @@ impl<S> Clone for Corked<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Corked<S> {
+impl<S: Socket> Corked<S> {
     pub(super) fn new(stream: S) -> Self {
         let stream = TokioIo::new(stream);
         let inner = Inner {
@@ -84,6 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Corked<S> {
             refused: false,
             idle: false,
             drained: None,
+            look: None,
         };
         Self {
             shared: Arc::new(Mutex::new(inner)),
@@ -93,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Corked<S> {
     /// The way past hyper.
     pub(super) fn passage(&self) -> Arc<dyn Passage>
     where
-        S: WriteNow + Send + 'static,
+        S: 'static,
     {
         Arc::clone(&self.shared) as Arc<dyn Passage>
     }
@@ -137,6 +142,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Corked<S> {
                 _ => return Poll::Ready(()),
             }
         }
+        while !inner.hyper_reads {
+            if inner.stream.inner().has_left() {
+                return Poll::Ready(());
+            }
+            let look = inner
+                .look
+                .get_or_insert_with(|| Box::pin(sleep(LOOK_EVERY)));
+            ready!(look.as_mut().poll(context));
+            inner.look = None;
+        }
         Poll::Pending
     }
 
@@ -154,10 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Corked<S> {
     }
 
     /// Makes the closing of the connection a reset.
-    pub(super) fn reset(&self)
-    where
-        S: Reset,
-    {
+    pub(super) fn reset(&self) {
         self.lock().stream.inner().reset();
     }
 
@@ -177,7 +189,7 @@ impl<S> Inner<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
+impl<S: Socket> Inner<S> {
     fn poll_uncork(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.gathered.len() {
             let rest = &self.gathered[self.sent..];
@@ -236,7 +248,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Inner<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Read for Corked<S> {
+impl<S: Socket> Read for Corked<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -255,7 +267,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Read for Corked<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Write for Corked<S> {
+impl<S: Socket> Write for Corked<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -289,7 +301,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Write for Corked<S> {
     }
 }
 
-impl<S: WriteNow + Send> Passage for Mutex<Inner<S>> {
+impl<S: Socket> Passage for Mutex<Inner<S>> {
     fn write(&self, slices: [&[u8]; 3]) -> Passed {
         let mut inner = self.lock().unwrap_or_else(PoisonError::into_inner);
         if !inner.idle {
@@ -330,107 +342,5 @@ impl<S: WriteNow + Send> Passage for Mutex<Inner<S>> {
         inner.idle = false;
         inner.drained = Some(drained);
         Passed::Partly
-    }
-}
-
-/// A stream that may take bytes outside the task that serves it. Where it has failed it takes none:
-/// the task will find out.
-pub(super) trait WriteNow {
-    /// Writes what there is room for.
-    fn write_now(&mut self, bytes: &[u8]) -> Written;
-
-    /// The same, for any thread and without a copy: how much was taken, or `None` where that cannot be.
-    fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize>;
-}
-
-pub(super) struct Written {
-    taken: usize,
-    /// None of what was taken is held back.
-    flushed: bool,
-}
-
-impl WriteNow for TcpStream {
-    fn write_now(&mut self, bytes: &[u8]) -> Written {
-        Written {
-            taken: self.try_write(bytes).unwrap_or(0),
-            flushed: true,
-        }
-    }
-
-    fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
-        Some(self.try_write_vectored(slices).unwrap_or(0))
-    }
-}
-
-#[cfg(unix)]
-impl WriteNow for tokio::net::UnixStream {
-    fn write_now(&mut self, bytes: &[u8]) -> Written {
-        Written {
-            taken: self.try_write(bytes).unwrap_or(0),
-            flushed: true,
-        }
-    }
-
-    fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
-        Some(self.try_write_vectored(slices).unwrap_or(0))
-    }
-}
-
-impl<S: WriteNow> WriteNow for TlsStream<S> {
-    fn write_now(&mut self, bytes: &[u8]) -> Written {
-        let (socket, session) = self.get_mut();
-        let taken = session.writer().write(bytes).unwrap_or(0);
-        let mut flushed = true;
-        while flushed && session.wants_write() {
-            flushed = session.write_tls(&mut Now(socket)).is_ok();
-        }
-        Written { taken, flushed }
-    }
-
-    /// To encrypt is the I/O thread's work.
-    fn write_large_now(&mut self, _: &[IoSlice<'_>]) -> Option<usize> {
-        None
-    }
-}
-
-/// What rustls writes its records to.
-struct Now<'a, S>(&'a mut S);
-
-impl<S: WriteNow> io::Write for Now<'_, S> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.write_now(bytes).taken {
-            0 => Err(io::ErrorKind::WouldBlock.into()),
-            taken => Ok(taken),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A connection that can be closed with a reset (TCP's RST).
-pub(super) trait Reset {
-    /// Makes its closing a reset.
-    fn reset(&self);
-}
-
-impl Reset for TcpStream {
-    fn reset(&self) {
-        // Failing means that the connection is gone already.
-        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
-    }
-}
-
-#[cfg(unix)]
-impl Reset for tokio::net::UnixStream {
-    /// A Unix socket knows no reset; closing it with unread data is the nearest.
-    fn reset(&self) {}
-}
-
-impl<S: Reset> Reset for TlsStream<S> {
-    /// Without `close_notify` the client sees the content cut off (RFC 8446, 6.1), too.
-    fn reset(&self) {
-        self.get_ref().0.reset();
     }
 }

@@ -4,6 +4,7 @@ mod connection;
 mod cork;
 mod listener;
 mod shutdown;
+mod socket;
 mod tls;
 
 use std::sync::Arc;

@@ -1,0 +1,129 @@
+//! What a connection's socket can do beyond reading and writing: TCP, Unix, and TLS over either.
+
+use std::{
+    future::Future,
+    io::{self, IoSlice, Write as _},
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use socket2::SockRef;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Interest, Ready},
+    net::TcpStream,
+};
+use tokio_rustls::server::TlsStream;
+
+/// A connected stream socket.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
+    /// Writes what there is room for, outside the task that serves the socket. Where it has failed it
+    /// takes nothing: the task will find out.
+    fn write_now(&mut self, bytes: &[u8]) -> Written;
+
+    /// The same, from any thread: how much was taken, or `None` where that cannot be.
+    fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize>;
+
+    /// Whether the end of what the client sends has arrived, read or not.
+    fn has_left(&self) -> bool;
+
+    /// Makes its closing a reset (TCP's RST).
+    fn reset(&self);
+}
+
+pub(super) struct Written {
+    pub(super) taken: usize,
+    /// None of what was taken is held back.
+    pub(super) flushed: bool,
+}
+
+impl Socket for TcpStream {
+    fn write_now(&mut self, bytes: &[u8]) -> Written {
+        Written {
+            taken: self.try_write(bytes).unwrap_or(0),
+            flushed: true,
+        }
+    }
+
+    fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        Some(self.try_write_vectored(slices).unwrap_or(0))
+    }
+
+    fn has_left(&self) -> bool {
+        is_read_closed(self.ready(Interest::READABLE))
+    }
+
+    fn reset(&self) {
+        // Failing means that the connection is gone already.
+        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+#[cfg(unix)]
+impl Socket for tokio::net::UnixStream {
+    fn write_now(&mut self, bytes: &[u8]) -> Written {
+        Written {
+            taken: self.try_write(bytes).unwrap_or(0),
+            flushed: true,
+        }
+    }
+
+    fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        Some(self.try_write_vectored(slices).unwrap_or(0))
+    }
+
+    fn has_left(&self) -> bool {
+        is_read_closed(self.ready(Interest::READABLE))
+    }
+
+    /// A Unix socket knows no reset; closing it with unread data is the nearest.
+    fn reset(&self) {}
+}
+
+/// What the runtime has heard of a socket, without waiting for more.
+fn is_read_closed(ready: impl Future<Output = io::Result<Ready>>) -> bool {
+    let known = pin!(ready).poll(&mut Context::from_waker(Waker::noop()));
+    matches!(known, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+}
+
+impl<S: Socket> Socket for TlsStream<S> {
+    fn write_now(&mut self, bytes: &[u8]) -> Written {
+        let (socket, session) = self.get_mut();
+        let taken = session.writer().write(bytes).unwrap_or(0);
+        let mut flushed = true;
+        while flushed && session.wants_write() {
+            flushed = session.write_tls(&mut Now(socket)).is_ok();
+        }
+        Written { taken, flushed }
+    }
+
+    /// To encrypt is the I/O thread's work.
+    fn write_large_now(&mut self, _: &[IoSlice<'_>]) -> Option<usize> {
+        None
+    }
+
+    fn has_left(&self) -> bool {
+        self.get_ref().0.has_left()
+    }
+
+    /// Without `close_notify` the client sees the content cut off (RFC 8446, 6.1), too.
+    fn reset(&self) {
+        self.get_ref().0.reset();
+    }
+}
+
+/// What rustls writes its records to.
+struct Now<'a, S>(&'a mut S);
+
+impl<S: Socket> io::Write for Now<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write_now(bytes).taken {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            taken => Ok(taken),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
