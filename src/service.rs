@@ -25,6 +25,9 @@ use crate::{
     router::{Lookup, Method, MethodSet, Params, RouteId, Router, canonicalize},
 };
 
+/// The media type whose headers do not wait for the first chunk.
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
 type HyperResponse = HttpResponse<ResponseBody>;
 
 /// What every connection of a server shares.
@@ -294,10 +297,12 @@ async fn stream(
     mut body: StreamBody,
     version: Version,
 ) -> HyperResponse {
-    let event_stream = head
-        .headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"));
+    let event_stream = head.headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+        value
+            .as_bytes()
+            .get(..EVENT_STREAM.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
+    });
     if !event_stream
         && let Ok(Err(_)) = tokio::time::timeout(FIRST_CHUNK_DELAY, body.started()).await
     {

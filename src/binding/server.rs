@@ -55,6 +55,9 @@ struct Running {
     cleanup: CleanupEnvHook<Arc<IoThread>>,
 }
 
+/// How many files a server may wait for the disk for at a time: twice what Node has for all of its.
+const FILE_THREADS: usize = 8;
+
 /// The thread that does a server's I/O.
 struct IoThread {
     shutdown: Shutdown,
@@ -176,6 +179,9 @@ impl BindingServer {
     fn start(&self, listener: Listener, bridge: &Arc<Bridge>) -> std::io::Result<Arc<IoThread>> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
+            // They read files that are not in the page cache.
+            .thread_name("wapix-file")
+            .max_blocking_threads(FILE_THREADS)
             .build()?;
         let router = Arc::clone(&self.router);
         let mut server = Server::new(listener, router, self.config.clone(), Arc::clone(bridge));
