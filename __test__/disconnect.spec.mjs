@@ -3,6 +3,7 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import test from 'ava';
 import { json, noContent, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
+import { within } from './helpers/deadline.mjs';
 import { aborted, closed, deferred, until } from './helpers/events.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve, serveGet } from './helpers/server.mjs';
@@ -23,7 +24,7 @@ for (const [how, leave] of WAYS) {
     client.send(requestBytes(`GET /silent-${how}`));
     await client.head();
     leave(client);
-    await closed(source);
+    await within(closed(source), 'noticed in a second', 1_000);
     t.is(source.errored, null, 'leaving is no error of the source');
     t.is(await client.ended().catch(() => 'over'), client.ending ?? 'over');
     await request(t, server, 'GET /other');
@@ -61,8 +62,7 @@ for (const [how, leave] of WAYS) {
     await client.head();
     client.stall();
     await quiet(t, server, source);
-    if (how === 'FIN') client.destroy();
-    else leave(client);
+    leave(client);
     await closed(source);
     t.pass();
   });

@@ -1,15 +1,31 @@
+import { connect } from 'node:net';
 import test from 'ava';
+import { CERT, KEY } from './helpers/certificate.mjs';
+import { within } from './helpers/deadline.mjs';
+import { once } from './helpers/events.mjs';
 import { runProgram } from './helpers/program.mjs';
 
 /** A program that serves `get` at `/`, and whose clients ask and leave, 50 a round. */
-const leaving = (get, rounds) => `
+const leaving = (get, rounds, https) => `
   import { createReadStream, existsSync, readdirSync } from 'node:fs';
   import { once } from 'node:events';
   import { connect } from 'node:net';
   import { Readable } from 'node:stream';
+  import { connect as connectTls } from 'node:tls';
   import { createServer, stream } from 'wapix';
 
+  const https = ${JSON.stringify(https)};
   const descriptors = () => (existsSync('/dev/fd') ? readdirSync('/dev/fd').length : 0);
+  // Handles, timers and requests of the event loop, by their kind.
+  const resources = () => process.getActiveResourcesInfo().sort().join();
+  const used = async () => {
+    for (let turns = 0; turns < 3; turns += 1) {
+      gc();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  };
   let live = 0;
   let served = 0;
   const track = (source) => {
@@ -18,18 +34,20 @@ const leaving = (get, rounds) => `
     source.once('close', () => { live -= 1; });
     return source;
   };
-  const server = createServer({ '/': { get: ${get} } });
+  const server = createServer({ '/': { get: ${get} } }, https && { https });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 
   async function leave(index) {
-    const socket = connect(server.address().port, '127.0.0.1');
+    const below = connect(server.address().port, '127.0.0.1').on('error', () => {});
+    const socket = https ? connectTls({ socket: below, rejectUnauthorized: false }) : below;
     socket.on('error', () => {});
     socket.write('GET / HTTP/1.1\\r\\nHost: test\\r\\n\\r\\n');
     await once(socket, 'data');
     const closed = once(socket, 'close');
-    if (index % 2 === 0) socket.destroy();
-    else socket.resetAndDestroy();
+    if (index % 2 === 0) socket.end();
+    else below.resetAndDestroy();
+    socket.resume();
     await closed;
   }
   async function round() {
@@ -38,36 +56,132 @@ const leaving = (get, rounds) => `
   }
 
   await round();
-  const before = descriptors();
+  const rest = () => new Promise((resolve) => setTimeout(resolve, 10));
+  await rest();
+  console.log('begun');
+  const before = [descriptors(), resources(), await used()];
   for (let count = 0; count < ${rounds}; count += 1) await round();
   // The I/O thread closes its side a moment after the source has heard.
-  while (descriptors() > before) await new Promise((resolve) => setTimeout(resolve, 10));
+  while (descriptors() > before[0] || resources() !== before[1]) await rest();
   console.log('served', served, 'live', live);
+  const kept = (await used()) - before[2];
+  console.log('kept', kept, kept < 2 ** 20 ? 'flat' : 'more');
   server.close();
 `;
 
-test('a thousand aborted downloads leave descriptors and sources flat', async (t) => {
-  const get = '() => stream(track(createReadStream(process.execPath)))';
-  const program = runProgram(t, leaving(get, 20));
-  t.is((await program.exit()).code, 0, program.stderr);
-  t.regex(program.stdout, /served 1050 live 0/);
-  t.is(program.stderr, '', 'an ordinary leave is not logged');
-});
+for (const [name, rounds, https] of [
+  ['a thousand', 20],
+  ['over TLS five hundred', 10, { key: KEY, cert: CERT }],
+]) {
+  test.serial(`${name} aborted downloads leave descriptors, timers and sources flat`, async (t) => {
+    const get = '() => stream(track(createReadStream(process.execPath)))';
+    const program = runProgram(t, leaving(get, rounds, https), ['--expose-gc']);
+    await program.printed(/begun/);
+    t.is((await program.exit()).code, 0, program.stderr);
+    t.regex(program.stdout, new RegExp(`served ${rounds * 50 + 50} live 0\nkept -?\\d+ flat\n`));
+    t.is(program.stderr, '', 'an ordinary leave is not logged');
+  });
 
-test('a thousand aborted event streams leave no listeners on what they share', async (t) => {
-  const get = `({ signal }) => {
-    const source = track(new Readable({ read() {} }));
-    const onExit = () => {};
-    process.on('SIGUSR2', onExit);
-    signal.addEventListener('abort', () => process.off('SIGUSR2', onExit));
-    process.setMaxListeners(0);
-    return stream(source, 'text/event-stream');
-  }`;
-  const program = runProgram(
-    t,
-    `${leaving(get, 20)}
-    console.log('listeners', process.listenerCount('SIGUSR2'));`,
-  );
-  t.is((await program.exit()).code, 0, program.stderr);
-  t.regex(program.stdout, /served 1050 live 0\nlisteners 0/);
+  test.serial(`${name} aborted event streams leave no listeners on what they share`, async (t) => {
+    const get = `({ signal }) => {
+      const source = track(new Readable({ read() {} }));
+      const onExit = () => {};
+      process.on('SIGUSR2', onExit);
+      signal.addEventListener('abort', () => process.off('SIGUSR2', onExit));
+      process.setMaxListeners(0);
+      return stream(source, 'text/event-stream');
+    }`;
+    const program = runProgram(
+      t,
+      `${leaving(get, rounds, https)}
+      console.log('listeners', process.listenerCount('SIGUSR2'));`,
+      ['--expose-gc'],
+    );
+    await program.printed(/begun/);
+    t.is((await program.exit()).code, 0, program.stderr);
+    t.regex(
+      program.stdout,
+      new RegExp(`served ${rounds * 50 + 50} live 0\nkept -?\\d+ flat\nlisteners 0\n`),
+    );
+  });
+}
+
+/** Serves short streams and silent ones, and tells of its memory. */
+const MEMORY = `
+  import { Readable } from 'node:stream';
+  import { createServer, json, stream } from 'wapix';
+  let live = 0;
+  const server = createServer({
+    '/short': { get: () => stream(Readable.from(['some', ' more'])) },
+    '/silent': {
+      get: ({ signal }) => {
+        live += 1;
+        signal.addEventListener('abort', () => { live -= 1; });
+        return stream(new Readable({ read() {} }), 'text/event-stream');
+      },
+    },
+    '/memory': {
+      get: async () => {
+        while (live > 0) await new Promise((resolve) => setImmediate(resolve));
+        for (let round = 0; round < 3; round += 1) {
+          gc();
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        return json(process.memoryUsage());
+      },
+    },
+  });
+  server.listen(0, '127.0.0.1', () => console.log('port', server.address().port));
+`;
+
+const ask = (path) => `GET ${path} HTTP/1.1\r\nHost: test\r\n\r\n`;
+
+/** Takes `count` short streams on one connection, 50 requests at a time. */
+async function takeShort(port, count) {
+  const socket = connect(port, '127.0.0.1').setEncoding('latin1');
+  let [taken, rest] = [0, ''];
+  for (let sent = 0; sent < count; sent += 50) {
+    socket.write(ask('/short').repeat(50));
+    while (taken < sent + 50) {
+      const [text] = await once(socket, 'data');
+      const responses = `${rest}${text}`.split('\r\n0\r\n\r\n');
+      taken += responses.length - 1;
+      rest = responses.at(-1);
+    }
+  }
+  socket.destroy();
+}
+
+/** Asks for `count` streams, one after the other, and leaves each. */
+async function leaveSilent(port, count) {
+  for (let index = 0; index < count; index += 1) {
+    const socket = connect(port, '127.0.0.1').on('error', () => {});
+    socket.write(ask('/silent'));
+    await once(socket, 'data');
+    if (index % 2 === 0) socket.destroy();
+    else socket.resetAndDestroy();
+  }
+}
+
+test.serial('memory is flat over 50,000 short streams and 5,000 that were left', async (t) => {
+  // V8's young generation grows by megabytes when it likes; not here.
+  const program = runProgram(t, MEMORY, ['--expose-gc', '--max-semi-space-size=1']);
+  const [, port] = await program.printed(/port (\d+)/);
+  const memory = async () => (await fetch(`http://127.0.0.1:${port}/memory`)).json();
+  const run = async (short, silent) => {
+    const clients = Array.from({ length: 10 });
+    const all = clients.flatMap(() => [
+      takeShort(port, short / 10),
+      leaveSilent(port, silent / 10),
+    ]);
+    await within(Promise.all(all), 'all streams were taken or left', 50_000);
+    return memory();
+  };
+  const before = await run(10_000, 1_000);
+  const after = await run(40_000, 4_000);
+  const used = ({ heapUsed, external }) => heapUsed + external;
+  t.log(`used ${used(before)} → ${used(after)}, resident ${before.rss} → ${after.rss}`);
+  t.true(used(after) - used(before) < 1 << 20, `${used(before)} → ${used(after)}`);
+  t.true(after.rss - before.rss < 16 << 20, `${before.rss} → ${after.rss}`);
+  t.is(program.stderr, '');
 });

@@ -87,50 +87,6 @@ test('loaded only in a worker, twenty times: no crash', async (t) => {
   t.regex(program.stdout, /round 19\ndone/);
 });
 
-/** A program with `count` live streams of its own clients, which then does `steps`. */
-const streaming = (count, steps) => `
-  import { once } from 'node:events';
-  import { connect } from 'node:net';
-  import { Readable } from 'node:stream';
-  import { createServer, stream } from 'wapix';
-  let live = 0;
-  const server = createServer({
-    '/': { get: () => {
-      live += 1;
-      return stream(new Readable({ read() { setImmediate(() => this.push('tick')); } }));
-    } },
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const sockets = Array.from({ length: ${count} }, () => {
-    const socket = connect(server.address().port, '127.0.0.1');
-    socket.on('error', () => {});
-    socket.write('GET / HTTP/1.1\\r\\nHost: test\\r\\n\\r\\n');
-    return socket;
-  });
-  await Promise.all(sockets.map((socket) => once(socket, 'data')));
-  console.log('live', live);
-  ${steps}
-`;
-
-for (const [name, steps, code] of [
-  ['process.exit()', 'process.exit(3);', 3],
-  ['process.exit() in a stream', "sockets[0].once('data', () => process.exit(3));", 3],
-  ['an uncaught exception', "setImmediate(() => { throw new Error('uncaught'); });", 1],
-  [
-    'clients that leave, then close',
-    'for (const socket of sockets) socket.destroy(); server.close();',
-    0,
-  ],
-]) {
-  test(`a thousand live streams and ${name}: the process ends, no crash`, async (t) => {
-    const program = runProgram(t, streaming(1000, steps));
-    const exit = await program.exit();
-    t.regex(program.stdout, /live 1000/, program.stderr);
-    t.deepEqual(exit, { code, signal: null }, program.stderr);
-  });
-}
-
 test('process.exit() in a handler ends the process with its code', async (t) => {
   const program = runProgram(
     t,
@@ -266,6 +222,45 @@ test('a burst does not starve timers', async (t) => {
   await program.exit();
   const between = new Set(seenByTimer.filter((count) => count > 0 && count < REQUESTS));
   t.true(between.size >= 5, `the timer fired between ${between.size} batches`);
+});
+
+test('a blocked JavaScript thread blocks no I/O, and answers all that came meanwhile', async (t) => {
+  const { worker, where } = await work(
+    t,
+    `
+    const { parentPort } = require('node:worker_threads');
+    const { createServer, text } = require('wapix');
+    let handled = 0;
+    const server = createServer({
+      '/': { get: () => text(String(++handled)) },
+      '/block': { get: () => {
+        const gate = new Int32Array(new SharedArrayBuffer(4));
+        parentPort.postMessage(gate);
+        Atomics.wait(gate, 0, 0);
+        return text('released');
+      } },
+    });
+    server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
+    `,
+  );
+  const [first, ...clients] = await Promise.all(
+    Array.from({ length: 101 }, () => connect(t, none, where)),
+  );
+  first.send(requestBytes('GET /block'));
+  const [gate] = await once(worker, 'message');
+  for (const client of clients) client.send(requestBytes('GET /'));
+  // Not routed: Rust answers by itself, and accepts, reads and writes as ever.
+  for (let round = 0; round < 20; round += 1) {
+    const other = await connect(t, none, where);
+    other.send(requestBytes('GET /other'));
+    t.is((await other.response()).status, 404);
+  }
+  t.true(clients.every((client) => client.bytes.length === 0));
+  Atomics.store(gate, 0, 1);
+  Atomics.notify(gate, 0);
+  t.is((await first.response()).text, 'released');
+  const answers = await Promise.all(clients.map((client) => client.response()));
+  t.is(new Set(answers.map(({ text }) => text)).size, 100);
 });
 
 test('handlers that never settle hold nothing up', async (t) => {

@@ -46,3 +46,12 @@ export async function until(condition, what) {
     given = false;
   }
 }
+
+/** Resolves to what `count()` tells once twenty times `step()` no longer change it. */
+export async function levelled(count, step) {
+  for (;;) {
+    const before = await count();
+    for (let round = 0; round < 20; round += 1) await step();
+    if ((await count()) === before) return before;
+  }
+}

@@ -1,0 +1,107 @@
+// As in disconnect.spec.mjs, but for connections with TLS, which a client leaves in one way more.
+
+import { connect as connectSocket } from 'node:net';
+import test from 'ava';
+import { stream } from 'wapix';
+import { CERT, KEY } from './helpers/certificate.mjs';
+import { connect, requestBytes } from './helpers/client.mjs';
+import { within } from './helpers/deadline.mjs';
+import { aborted, closed, deferred, levelled, once } from './helpers/events.mjs';
+import { captureErrors, errorsNaming } from './helpers/log.mjs';
+import { serve } from './helpers/server.mjs';
+import { counted, manual } from './helpers/source.mjs';
+
+captureErrors();
+
+const https = { key: KEY, cert: CERT };
+
+/** How a client leaves, by its TLS connection or by the socket below. */
+const WAYS = [
+  ['close_notify and FIN', ({ client }) => client.end()],
+  ['FIN alone', ({ socket }) => socket.end()],
+  ['RST', ({ socket }) => socket.resetAndDestroy()],
+];
+
+/** Serves `get` with TLS at `path`, and asks for it. */
+async function ask(t, path, get) {
+  const server = await serve(t, { [path]: { get } }, { https });
+  const { port } = server.address();
+  const socket = connectSocket({ host: '127.0.0.1', port, allowHalfOpen: true });
+  socket.on('error', () => {});
+  t.teardown(() => socket.destroy());
+  await once(socket, 'connect');
+  const client = await connect(t, server, { tls: true, socket });
+  client.send(requestBytes(`GET ${path}`));
+  return { server, socket, client };
+}
+
+for (const [how, leave] of WAYS) {
+  const name = how.replaceAll(' ', '-');
+
+  test(`a silent stream is destroyed at ${how}, and its signal aborts`, async (t) => {
+    const source = manual();
+    const given = deferred();
+    const asked = await ask(t, `/silent-${name}`, ({ signal }) => {
+      given.resolve(signal);
+      return stream(source);
+    });
+    const signal = await given.promise;
+    await asked.client.head();
+    t.false(signal.aborted);
+    leave(asked);
+    await within(Promise.all([closed(source), aborted(signal)]), 'noticed in a second', 1_000);
+    t.is(source.errored, null, 'leaving is no error of the source');
+    t.deepEqual(errorsNaming(`/silent-${name} `), [], 'an ordinary leave is not logged');
+  });
+
+  test(`a stream in mid-flow is destroyed at ${how}`, async (t) => {
+    const source = manual();
+    const asked = await ask(t, '/', () => stream(source));
+    source.push('some');
+    await asked.client.through('some');
+    leave(asked);
+    await closed(source);
+    t.false(source.readableEnded);
+  });
+
+  test(`a stream whose client stalled is destroyed at ${how}`, async (t) => {
+    const source = counted(Number.POSITIVE_INFINITY);
+    const asked = await ask(t, '/', () => stream(source));
+    await asked.client.head();
+    asked.client.stall();
+    const other = await connect(t, asked.server, { tls: true });
+    const answer = () => other.send(requestBytes('GET /other')).response();
+    await within(
+      levelled(() => source.produced, answer),
+      'the source is left alone',
+    );
+    leave(asked);
+    await closed(source);
+    t.false(source.readableEnded);
+  });
+
+  test(`a handler that is pending learns of ${how}; its late stream is destroyed`, async (t) => {
+    const entered = deferred();
+    const source = manual();
+    const asked = await ask(t, '/', async ({ signal }) => {
+      entered.resolve(signal);
+      await aborted(signal);
+      return stream(source);
+    });
+    const signal = await entered.promise;
+    t.false(signal.aborted);
+    leave(asked);
+    await closed(source);
+    t.is(signal.reason.name, 'AbortError');
+  });
+
+  test(`a second request that waits does not hide ${how}`, async (t) => {
+    const source = manual();
+    const asked = await ask(t, '/', () => stream(source, 'text/event-stream'));
+    asked.client.send(requestBytes('GET /'));
+    await asked.client.head();
+    leave(asked);
+    await closed(source);
+    t.pass();
+  });
+}

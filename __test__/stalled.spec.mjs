@@ -1,0 +1,222 @@
+// Clients that ask and then read nothing: what is made for each of them, and what that costs.
+
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { get, request as httpRequest } from 'node:http';
+import { connect as connectSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import test from 'ava';
+import { stream } from 'wapix';
+import { request, requestBytes } from './helpers/client.mjs';
+import { within } from './helpers/deadline.mjs';
+import { levelled, once } from './helpers/events.mjs';
+import { runProgram } from './helpers/program.mjs';
+import { originOf, serve } from './helpers/server.mjs';
+import { counted, patterned } from './helpers/source.mjs';
+
+// What the kernel holds, and what a process has read from files, only Linux tells.
+const linuxTest = process.platform === 'linux' ? test.serial : test.skip;
+
+const MEBIBYTE = 1 << 20;
+const READERS = 500;
+
+/** Serves endless sources over TCP and at a Unix socket, and tells what they have made. */
+const program = (path) => `
+  import { createReadStream, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+  import { Readable } from 'node:stream';
+  import { createServer, json, stream } from 'wapix';
+  import { patterned } from './__test__/helpers/source.mjs';
+
+  writeFileSync('${path}.file', '');
+  truncateSync('${path}.file', 2 ** 30);
+  const CHUNK = Buffer.alloc(65536, 'x');
+  const LINE = 'x'.repeat(99) + '\\n';
+  let live = 0;
+  let produced = 0;
+  const track = (source) => {
+    live += 1;
+    source.once('close', () => { live -= 1; });
+    return source;
+  };
+  const endless = (chunk) => track(new Readable({
+    read() {
+      do produced += chunk.length; while (this.push(chunk));
+    },
+  }));
+  // All that the process has read from files, streams of them included.
+  const read = () => Number(/rchar: (\\d+)/.exec(readFileSync('/proc/self/io', 'utf8'))[1]);
+  const routes = {
+    '/bytes': { get: () => stream(endless(CHUNK)) },
+    '/declared': { get: () => stream(endless(CHUNK), 'a/b', { 'content-length': 1e12 }) },
+    '/text': { get: () => stream(endless(LINE)) },
+    '/file': { get: () => stream(track(createReadStream('${path}.file'))) },
+    '/whole': { get: () => stream(Readable.from([patterned(0, ${4 * MEBIBYTE})])) },
+    '/state': { get: () => json({ live, produced, read: read() }) },
+    '/memory': { get: () => { gc(); gc(); return json(process.memoryUsage()); } },
+  };
+  createServer(routes).listen({ path: '${path}.sock' }, () => {
+    const server = createServer(routes).listen(0, '127.0.0.1', () => {
+      console.log('port', server.address().port);
+    });
+  });
+`;
+
+async function start(t) {
+  const folder = mkdtempSync(join(tmpdir(), 'wapix-stalled-'));
+  const path = join(folder, 'server');
+  const server = runProgram(t, program(path), ['--expose-gc']);
+  t.teardown(async () => {
+    server.child.kill('SIGKILL');
+    await server.exit();
+    rmSync(folder, { recursive: true });
+  });
+  const [, port] = await server.printed(/port (\d+)/);
+  const fetchAll = async (target) => {
+    const sent = httpRequest({ socketPath: `${path}.sock`, path: target, agent: false }).end();
+    const [response] = await once(sent, 'response');
+    return buffer(response);
+  };
+  const tell = async (target) => JSON.parse(await fetchAll(target));
+  return { port: Number(port), path: `${path}.sock`, fetchAll, tell };
+}
+
+/** Clients that ask for `target` and read not a byte, once the server makes no more for them. */
+async function stall(t, server, where, target, count) {
+  const before = await server.tell('/state');
+  const sockets = [];
+  for (let index = 0; index < count; index += 1) {
+    const socket = connectSocket(where).pause();
+    socket.on('error', () => {});
+    t.teardown(() => socket.destroy());
+    socket.write(requestBytes(`GET ${target}`));
+    sockets.push(socket);
+    // No more at once than wait to be accepted.
+    if (index % 50 === 49) await server.tell('/state');
+  }
+  const made = async () => {
+    const { live, produced, read } = await server.tell('/state');
+    if (live < count) return -1;
+    // Asking is read as well: a few hundred bytes of it.
+    return target === '/file'
+      ? Math.floor((read - before.read) / 65_536) * 65_536
+      : produced - before.produced;
+  };
+  const rise = async () => {
+    for (;;) {
+      const level = await levelled(made, () => server.tell('/state'));
+      if (level >= 0) return level;
+    }
+  };
+  const leave = async () => {
+    for (const socket of sockets) socket.destroy();
+    const gone = async () => (await server.tell('/state')).live === 0;
+    const all = async () => {
+      while (!(await gone()));
+    };
+    await within(all(), 'the sources were destroyed');
+  };
+  return { made: await within(rise(), 'the sources rest', 45_000), sockets, leave };
+}
+
+/** The bytes that the kernel holds of connections to `port`. */
+function heldByKernel(port) {
+  const hex = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  let bytes = 0;
+  for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1)) {
+    const [, local, remote, , queues = ''] = line.trim().split(/\s+/);
+    const [sent, received] = queues.split(':').map((size) => Number.parseInt(size, 16));
+    if (local?.endsWith(hex)) bytes += sent;
+    if (remote?.endsWith(hex)) bytes += received;
+  }
+  return bytes;
+}
+
+/** A send buffer of a Unix socket: it does not grow. */
+const SOCKET_BUFFER = existsSync('/proc/sys/net/core/wmem_default')
+  ? Number(readFileSync('/proc/sys/net/core/wmem_default', 'utf8'))
+  : 0;
+
+for (const [target, highWaterMark, rounds] of [
+  ['/bytes', 65_536, 2],
+  ['/declared', 65_536, 1],
+  ['/text', 16_384, 1],
+  ['/file', 65_536, 2],
+]) {
+  linuxTest(`${target}: a stalled reader has no more made for it than 1 MiB`, async (t) => {
+    const server = await start(t);
+    const where = { host: '127.0.0.1', port: server.port };
+    const one = await stall(t, server, where, target, 1);
+    const held = heldByKernel(server.port);
+    t.log(`${one.made} bytes made, ${held} of them held by the kernel`);
+    t.true(one.made > 0 && held > 0);
+    t.true(one.made - held <= MEBIBYTE + highWaterMark, `${one.made} - ${held}`);
+    await one.leave();
+  });
+
+  linuxTest(
+    `${target}: ${READERS} stalled readers have no more made for each of them, nor kept`,
+    async (t) => {
+      const server = await start(t);
+      const expected = patterned(0, 4 * MEBIBYTE);
+      const before = await server.tell('/memory');
+      const peaks = [];
+      for (let round = 0; round < rounds; round += 1) {
+        const many = await stall(t, server, server.path, target, READERS);
+        const made = many.made / READERS;
+        const { rss, heapTotal } = await server.tell('/memory');
+        peaks.push(rss);
+        // Without the heap of JavaScript, which grows as it likes.
+        const resident = (rss - heapTotal - before.rss + before.heapTotal) / READERS;
+        t.log(`for each: ${made} bytes made, ${resident} resident`);
+        t.true(made <= MEBIBYTE + highWaterMark + SOCKET_BUFFER, `${made} bytes made`);
+        if (round === 0) t.true(resident <= MEBIBYTE + highWaterMark, `${resident} bytes resident`);
+        t.true((await server.fetchAll('/whole')).equals(expected), 'another is served meanwhile');
+        await many.leave();
+      }
+      const after = await server.tell('/memory');
+      t.log(`${before.rss} bytes resident before, ${peaks} with them, ${after.rss} after`);
+      const kept = after.heapUsed + after.external - before.heapUsed - before.external;
+      t.true(kept < 4 * MEBIBYTE, `${kept} bytes kept`);
+      // What the allocator does not give back, it uses again.
+      t.true(peaks.at(-1) < peaks[0] * 1.3, String(peaks));
+    },
+  );
+}
+
+test('a stalled reader costs a fast one nothing, and loses nothing itself', async (t) => {
+  const total = 24 * MEBIBYTE;
+  const expected = patterned(0, total);
+  const sources = [];
+  const server = await serve(t, {
+    '/': {
+      get: () => {
+        sources.push(counted(total, 65_536));
+        return stream(sources.at(-1));
+      },
+    },
+  });
+  const ask = async () => {
+    const [response] = await once(get(originOf(server), { agent: false }), 'response');
+    return response;
+  };
+  // Nobody reads it yet.
+  const stalled = await ask();
+  const [source] = sources;
+  const rest = await within(
+    levelled(
+      () => source.produced,
+      () => request(t, server, 'GET /other'),
+    ),
+    'its source rests',
+  );
+  t.true(rest < total);
+  for (let round = 0; round < 3; round += 1) {
+    const fast = await ask();
+    t.true((await buffer(fast)).equals(expected));
+    t.true(fast.complete);
+  }
+  t.is(source.produced, rest, 'the stalled one was asked for nothing');
+  t.true((await buffer(stalled)).equals(expected));
+  t.true(stalled.complete);
+});
