@@ -9,7 +9,7 @@ import { type FileRange, isUntouched, rangeOf } from './file.js';
 
 /** How many bytes may be on their way to the client, at first and at most: as `src/config.rs` has it. */
 const FIRST_WINDOW = 64 * 1024;
-const WINDOW = 512 * 1024;
+const WINDOW = 256 * 1024;
 /** A chunk of this size, in bytes, is worth a system call of its own. */
 const DIRECT_FROM = 32 * 1024;
 /** How many bytes are written in one turn of the event loop: others want theirs. */

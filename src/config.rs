@@ -26,7 +26,7 @@ impl Default for Config {
 pub const FIRST_STREAM_WINDOW: usize = 64 * 1024;
 
 /// How many bytes of one streamed response may be on their way between its source and hyper.
-pub const STREAM_WINDOW: usize = 512 * 1024;
+pub const STREAM_WINDOW: usize = 256 * 1024;
 
 /// How long the headers of a streamed response wait for its first chunk, so that both leave in one
 /// packet.

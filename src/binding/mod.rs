@@ -10,4 +10,5 @@
 
 mod address;
 mod content;
+mod memory;
 mod server;

@@ -12,7 +12,10 @@ use napi::{
 };
 use napi_derive::napi;
 
-use super::address::{BindingAddress, BindingListening, bind, listening, not_listening};
+use super::{
+    address::{BindingAddress, BindingListening, bind, listening, not_listening},
+    memory::give_back,
+};
 use crate::{
     Config, Direct, Listener, Server, Shutdown, Tls,
     bridge::{Bridge, Taken},
@@ -184,7 +187,8 @@ impl BindingServer {
             .max_blocking_threads(FILE_THREADS)
             .build()?;
         let router = Arc::clone(&self.router);
-        let mut server = Server::new(listener, router, self.config.clone(), Arc::clone(bridge));
+        let mut server = Server::new(listener, router, self.config.clone(), Arc::clone(bridge))
+            .with_lull(give_back());
         if let Some(tls) = &self.tls {
             server = server.with_tls(tls.clone());
         }

@@ -38,7 +38,11 @@ pub struct Server<H> {
     tls: Option<Tls>,
     service: Service<H>,
     shutdown: Shutdown,
+    on_lull: Box<dyn Fn() + Send>,
 }
+
+/// How many connections at a time are many.
+const MANY: usize = 64;
 
 impl<H: Handler> Server<H> {
     /// A server of `router`'s routes, answered by `handler`.
@@ -60,12 +64,20 @@ impl<H: Handler> Server<H> {
             tls: None,
             service,
             shutdown: Shutdown::new(),
+            on_lull: Box::new(|| {}),
         }
     }
 
     /// Serves HTTPS instead of HTTP.
     pub fn with_tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Calls `on_lull`, on the I/O thread, when most of many connections have ended: what they needed
+    /// is free, and can be given back to the system.
+    pub fn with_lull(mut self, on_lull: impl Fn() + Send + 'static) -> Self {
+        self.on_lull = Box::new(on_lull);
         self
     }
 
@@ -85,16 +97,24 @@ impl<H: Handler> Server<H> {
             tls,
             service,
             shutdown,
+            on_lull,
         } = self;
         let service = Arc::new(service);
         let mut listener = listener.into_accepting()?;
         let mut connections = JoinSet::new();
+        // The most at a time since the last lull.
+        let mut most = 0;
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.started() => break,
                 // Reaps what has ended; a panic in a connection has ended that connection only.
-                Some(_) = connections.join_next() => {}
+                Some(_) = connections.join_next() => {
+                    if most >= MANY && connections.len() <= most / 4 {
+                        most = connections.len();
+                        on_lull();
+                    }
+                }
                 socket = listener.accept() => {
                     let serve = connection::serve(
                         socket,
@@ -103,6 +123,7 @@ impl<H: Handler> Server<H> {
                         shutdown.clone(),
                     );
                     connections.spawn(serve);
+                    most = most.max(connections.len());
                 }
             }
         }
