@@ -101,11 +101,7 @@ function respondStream(
     outbox,
     {
       declared: headers.contentLength,
-      // Chunked by Rust itself, and not encrypted.
-      isDirect:
-        headers.contentLength === undefined &&
-        exchange.httpVersion === '1.1' &&
-        !exchange.encrypted,
+      isDirect: !exchange.encrypted,
     },
     (error) => {
       report(exchange, error);

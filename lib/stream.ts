@@ -24,7 +24,7 @@ export class ResponseStream {
   readonly #readable: Readable;
   readonly #outbox: Outbox;
   readonly #declared: number | undefined;
-  /** Whether large chunks may be written to the socket without a detour through Rust's queues. */
+  /** Whether large chunks may be written to the socket by this thread. */
   readonly #isDirect: boolean;
   readonly #report: (error: unknown) => void;
   #window = FIRST_WINDOW;
@@ -199,6 +199,8 @@ export class ResponseStream {
   /** Writes a large chunk to the socket, where it has the turn. */
   #writeDirectly(chunk: Uint8Array): boolean {
     if (chunk.length < DIRECT_FROM || chunk.buffer instanceof SharedArrayBuffer) return false;
+    // Rust keeps the last byte back until the source has ended: there may be too many.
+    if (this.#produced === this.#declared) return false;
     const written = this.#outbox.write(this.#key, chunk, this.#sent);
     if (written === WRITTEN_NOT) return false;
     this.#blocked = written === WRITTEN_PARTLY;

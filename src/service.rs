@@ -18,7 +18,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::{
-    body::{Passage, ResponseBody, StreamBody},
+    body::{Framing, Passage, ResponseBody, StreamBody},
     config::{Config, FIRST_CHUNK_DELAY},
     exchange::{Answer, Head, Reply, exchange},
     handler::{Handler, Peer, Request},
@@ -312,15 +312,19 @@ async fn stream(
         .headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok());
-    match content_length {
-        Some(content_length) => body.promise(content_length),
-        None if version == Version::HTTP_11 => body.chunked(Arc::clone(&connection.passage)),
-        None => {}
-    }
+    let framing = match content_length {
+        Some(content_length) => {
+            body.promise(content_length);
+            Framing::Counted
+        }
+        None if version == Version::HTTP_10 => Framing::None,
+        None => Framing::Chunked,
+    };
+    body.framed(framing, Arc::clone(&connection.passage));
     let mut response = HttpResponse::new(ResponseBody::Stream(body));
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;
-    if version == Version::HTTP_10 && content_length.is_none() {
+    if framing == Framing::None {
         // RFC 9112, 6.3.
         connection.close_delimited.store(true, Ordering::Relaxed);
         response

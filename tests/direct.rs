@@ -126,13 +126,38 @@ async fn the_rest_of_a_direct_chunk_comes_before_the_end() {
 }
 
 #[tokio::test]
-async fn what_hyper_counts_or_the_connection_ends_is_not_written_directly() {
+async fn content_of_a_known_length_and_content_that_the_connection_ends_are_written_directly() {
     let old = "GET / HTTP/1.0\r\n\r\n";
-    for (request, length) in [(GET, Some(6)), (old, None)] {
+    let length = 3 + 2 * CHUNK as u64 + 4;
+    for (request, length) in [(GET, Some(length)), (old, None)] {
         let (_server, mut client, sender, _) = begun(request, length).await;
         assert_eq!(client.bytes(3).await, b"one");
-        assert_eq!(sender.direct().write(b"two", 3), Direct::Not);
+        let direct = sender.direct();
+        assert_eq!(direct.write(&numbered(1), 3), Direct::Whole);
+        assert!(client.bytes(CHUNK).await == numbered(1));
+        assert_eq!(direct.write(&numbered(2), 3), Direct::Whole);
+        assert!(client.bytes(CHUNK).await == numbered(2));
+        sender.send_slice(b"last");
+        sender.flush();
+        sender.end();
+        assert_eq!(client.bytes(4).await, b"last");
+        // The same connection serves another request, or it has ended.
+        if request == GET {
+            let unknown = "GET /none HTTP/1.1\r\nHost: x\r\n\r\n";
+            assert_eq!(client.request(unknown).await.status, 404);
+        } else {
+            assert!(client.is_closed().await);
+        }
     }
+}
+
+#[tokio::test]
+async fn direct_content_that_falls_short_of_its_length_does_not_look_whole() {
+    let (_server, mut client, sender, _) = begun(GET, Some(4 + CHUNK as u64)).await;
+    assert_eq!(client.bytes(3).await, b"one");
+    assert_eq!(sender.direct().write(&numbered(1), 3), Direct::Whole);
+    sender.end();
+    assert_eq!(client.rest().await.len(), CHUNK);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Response content on its way to hyper: whole, or streamed with backpressure.
 
 mod file;
+mod placeholder;
 mod sender;
 mod stream;
 
@@ -17,7 +18,8 @@ pub use self::{
     sender::{BodySender, Direct, DirectWriter},
 };
 pub(crate) use self::{
-    sender::{Drained, Passage, Passed},
+    placeholder::is_placeholder,
+    sender::{Drained, Framing, Passage, Passed},
     stream::{StreamBody, stream_body},
 };
 

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 
-use super::FileSource;
+use super::{FileSource, placeholder::placeholder};
 use crate::{
     config::{FIRST_STREAM_WINDOW, STREAM_WINDOW},
     exchange::Observation,
@@ -134,8 +134,8 @@ pub enum Direct {
     ///
     /// [`Observer::drained`]: crate::Observer::drained
     Partly,
-    /// Nothing. It has to be sent: something else has to be written before it, hyper counts what it
-    /// writes, or the connection encrypts it.
+    /// Nothing. It has to be sent: something else has to be written before it, or the connection
+    /// encrypts it.
     Not,
 }
 
@@ -148,17 +148,25 @@ impl DirectWriter {
     pub fn write(&self, chunk: &[u8], sent: u64) -> Direct {
         let (direct, waker) = {
             let mut state = self.shared.lock();
-            let Some(passage) = &state.passage else {
+            let Some((passage, framing)) = &state.passage else {
                 return Direct::Not;
             };
+            let framing = *framing;
             let is_next = state.sent == sent && state.is_empty() && state.waker.is_some();
             if !is_next || state.end.is_some() || chunk.len() > LARGEST_DIRECT {
                 return Direct::Not;
             }
             let mut size = [0; 8];
-            let slices = [chunk_size(chunk.len(), &mut size), chunk, b"\r\n"];
+            let slices: [&[u8]; 3] = match framing {
+                Framing::Chunked => [chunk_size(chunk.len(), &mut size), chunk, b"\r\n"],
+                Framing::Counted | Framing::None => [b"", chunk, b""],
+            };
             let drained = Arc::clone(&self.shared) as Arc<dyn Drained>;
-            match passage.write_large(slices, drained) {
+            let passed = passage.write_large(slices, drained);
+            if framing == Framing::Counted && passed != Passed::Not {
+                state.uncounted += chunk.len() as u64;
+            }
+            match passed {
                 Passed::Whole => (Direct::Whole, None),
                 Passed::Partly => (Direct::Partly, state.waker.take()),
                 Passed::Not => (Direct::Not, None),
@@ -218,10 +226,22 @@ pub(super) struct State {
     /// waits without need, and never for a stream that sends less.
     step: usize,
     pub(super) waker: Option<Waker>,
-    /// The way past hyper, where the content is chunked.
-    pub(super) passage: Option<Arc<dyn Passage>>,
+    /// The way past hyper.
+    pub(super) passage: Option<(Arc<dyn Passage>, Framing)>,
+    /// Bytes that were written past hyper, which counts what it writes and has not counted them.
+    uncounted: u64,
     /// hyper's side is gone: what is sent now goes nowhere.
     closed: bool,
+}
+
+/// How the end of the content is known (RFC 9112, 6.3).
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Framing {
+    Chunked,
+    /// By its Content-Length.
+    Counted,
+    /// By the end of the connection.
+    None,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -291,7 +311,7 @@ impl State {
     }
 
     pub(super) fn is_drained(&self) -> bool {
-        self.end == Some(End::Complete) && self.is_empty()
+        self.end == Some(End::Complete) && self.is_empty() && self.uncounted == 0
     }
 
     /// Closes the gathered chunk: the next begins another.
@@ -300,6 +320,16 @@ impl State {
             let tail = std::mem::take(&mut self.tail);
             self.chunks.push_back(tail.freeze());
         }
+    }
+
+    /// What stands for bytes that hyper has only to count.
+    pub(super) fn pop_placeholder(&mut self) -> Option<Bytes> {
+        if self.uncounted == 0 {
+            return None;
+        }
+        let placeholder = placeholder(self.uncounted);
+        self.uncounted -= placeholder.len() as u64;
+        Some(placeholder)
     }
 
     pub(super) fn pop(&mut self) -> Option<Bytes> {
@@ -321,7 +351,7 @@ impl State {
     /// Sends small chunks as one chunk (RFC 9112, 7.1) past hyper, which waits for them: it would
     /// only frame them, at the cost of a turn of the connection's task.
     fn pass(&mut self) -> Passed {
-        let Some(passage) = &self.passage else {
+        let Some((passage, Framing::Chunked)) = &self.passage else {
             return Passed::Not;
         };
         if !self.chunks.is_empty() || self.tail.is_empty() || self.waker.is_none() {

@@ -12,7 +12,7 @@ use tokio::time::Sleep;
 
 use super::{
     BodySender, FileSource, Passage, StreamFailed,
-    sender::{End, Shared},
+    sender::{End, Framing, Shared},
 };
 use crate::{config::LAST_CHUNK_DELAY, exchange::Observation};
 
@@ -101,9 +101,9 @@ impl StreamBody {
         self.promised = Some(content_length);
     }
 
-    /// Tells the body that its content is sent in chunks, and the way past hyper.
-    pub(crate) fn chunked(&mut self, passage: Arc<dyn Passage>) {
-        self.shared.lock().passage = Some(passage);
+    /// Tells the body how its end is known, and the way past hyper.
+    pub(crate) fn framed(&mut self, framing: Framing, passage: Arc<dyn Passage>) {
+        self.shared.lock().passage = Some((passage, framing));
     }
 
     pub(super) fn poll_chunk(
@@ -138,6 +138,9 @@ impl StreamBody {
     ) -> Poll<Result<Option<Bytes>, StreamFailed>> {
         let (chunk, report, file) = {
             let mut state = self.shared.lock();
+            if let Some(placeholder) = state.pop_placeholder() {
+                return Poll::Ready(Ok(Some(placeholder)));
+            }
             let chunk = state.pop();
             if chunk.is_none() {
                 match state.end {

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::socket::Socket;
-use crate::body::{Drained, Passage, Passed};
+use crate::body::{Drained, Passage, Passed, is_placeholder};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
 const DIRECT: usize = 16 * 1024;
@@ -212,8 +212,14 @@ impl<S: Socket> Inner<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.unflushed = true;
+        // Content that is on the wire already is as good as written.
+        let placeholder = slices.iter().position(|slice| is_placeholder(slice));
+        let (slices, rest) = slices.split_at(placeholder.unwrap_or(slices.len()));
         let length = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        if let (0, [placeholder, ..]) = (length, rest) {
+            return Poll::Ready(Ok(placeholder.len()));
+        }
+        self.unflushed = true;
         if length < DIRECT && self.gathered.len() + length <= LIMIT {
             for slice in slices {
                 self.gathered.extend_from_slice(slice);
