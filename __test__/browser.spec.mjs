@@ -20,7 +20,7 @@ import {
   printedRoutes,
   UPLOADS_ELSEWHERE,
 } from './helpers/printed.mjs';
-import { originOf, serve } from './helpers/server.mjs';
+import { lastingPort, originOf, serve } from './helpers/server.mjs';
 import { counted, manual } from './helpers/source.mjs';
 
 captureErrors();
@@ -94,7 +94,8 @@ const isEventStream = (response) =>
 
 for (const signal of ['SIGKILL', 'SIGTERM']) {
   inBrowser(`the example's page shows messages, before and after ${signal}`, async (t, page) => {
-    const first = example(t, '0');
+    const port = String(lastingPort());
+    const first = example(t, port);
     const origin = await first.url();
     const connected = page.waitForResponse(isEventStream);
     await page.goto(`${origin}/static/index.html`);
@@ -113,7 +114,7 @@ for (const signal of ['SIGKILL', 'SIGTERM']) {
     const { code } = await within(first.exit, `the server's end by ${signal}`, 30_000);
     t.is(code, signal === 'SIGTERM' ? 0 : null, first.stderr);
     const reconnected = page.waitForResponse(isEventStream);
-    const second = example(t, new URL(origin).port);
+    const second = example(t, port);
     t.is(await second.url(), origin);
     await reconnected;
     await send('three');

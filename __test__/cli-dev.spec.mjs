@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import test from 'ava';
 import { answering, bodyOf, call, connectionTo, wapix } from './fixtures/cli.mjs';
 import { project } from './fixtures/project.mjs';
+import { lastingPort } from './helpers/server.mjs';
 
 const { createFilter } = createRequire(import.meta.url)('../dist/cli/filter.js');
 
@@ -13,7 +14,7 @@ test('dev: a change of a route, or of what it imports, restarts on the same port
     'src/db.ts': 'export const value: string = "first";',
     'src/routes/get.ts': answering('value', 'import { value } from "../db";'),
   });
-  const run = wapix(t, root, ['dev', '-p', '0']);
+  const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);
   const url = await run.url();
   t.is(await bodyOf(url), 'first');
 
@@ -28,7 +29,7 @@ test('dev: a change of a route, or of what it imports, restarts on the same port
 
 test('dev: route files added, renamed and deleted are noticed', async (t) => {
   const { root, path, write } = project(t, { 'src/routes/get.ts': answering('"root"') });
-  const run = wapix(t, root, ['dev', '-p', '0']);
+  const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);
   const url = await run.url();
 
   write('src/routes/new/get.ts', answering('"new"'));
@@ -47,7 +48,7 @@ test('dev: route files added, renamed and deleted are noticed', async (t) => {
 
 test('dev: a syntax error is shown and the last good routes stay up', async (t) => {
   const { root, write } = project(t, { 'src/routes/get.ts': answering('"good"') });
-  const run = wapix(t, root, ['dev', '-p', '0']);
+  const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);
   const url = await run.url();
 
   write('src/routes/get.ts', 'const a: = 1;');
@@ -61,7 +62,7 @@ test('dev: a syntax error is shown and the last good routes stay up', async (t) 
 
 test('dev: waits for a change where the first start fails', async (t) => {
   const { root, write } = project(t, { 'src/routes/get.ts': 'const a: = 1;' });
-  const run = wapix(t, root, ['dev', '-p', '0']);
+  const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);
   await run.prints(/WAPIX_ROUTE_LOAD[\s\S]*Waiting for a change/, 'stderr');
   write('src/routes/get.ts', answering('"mended"'));
   t.is(await bodyOf(await run.url()), 'mended');
@@ -69,7 +70,7 @@ test('dev: waits for a change where the first start fails', async (t) => {
 
 test('dev: starts without routes, and serves the first', async (t) => {
   const { root, write } = project(t, { 'src/routes/types.ts': 'export type A = 1;' });
-  const run = wapix(t, root, ['dev', '-p', '0']);
+  const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);
   await run.prints(/No route files yet/);
   const url = await run.url();
   write('src/routes/get.ts', answering('"first"'));
@@ -81,7 +82,7 @@ test('dev: waits for a change where the server has crashed', async (t) => {
   const { root, write } = project(t, {
     'src/routes/get.ts': 'export default () => process.exit(3);',
   });
-  const run = wapix(t, root, ['dev', '-p', '0']);
+  const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);
   const url = await run.url();
   await t.throwsAsync(call(url));
   await run.prints(/Waiting for a change/, 'stderr');
@@ -101,7 +102,7 @@ export default () => {
 
 test('dev: an open event stream does not hold up a restart', async (t) => {
   const { root, write } = project(t, { 'src/routes/get.ts': EVENTS });
-  const run = wapix(t, root, ['dev', '-p', '0']);
+  const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);
   const url = await run.url();
   const { closed } = await connectionTo(url);
   write('src/routes/get.ts', answering('"next"'));
@@ -113,7 +114,7 @@ test('dev: an open event stream does not hold up a restart', async (t) => {
 for (const signal of ['SIGINT', 'SIGTERM']) {
   test(`dev: ${signal} ends the server as well, event streams open or not`, async (t) => {
     const { root } = project(t, { 'src/routes/get.ts': EVENTS });
-    const run = wapix(t, root, ['dev', '-p', '0']);
+    const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);
     const url = await run.url();
     const { closed } = await connectionTo(url);
     run.child.kill(signal);
@@ -125,7 +126,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 
 test('dev: the server ends when its supervisor is killed', async (t) => {
   const { root } = project(t, { 'src/routes/get.ts': EVENTS });
-  const run = wapix(t, root, ['dev', '-p', '0']);
+  const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);
   const { closed } = await connectionTo(await run.url());
   run.child.kill('SIGKILL');
   await t.notThrowsAsync(closed);

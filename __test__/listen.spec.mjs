@@ -4,7 +4,7 @@ import test from 'ava';
 import { createServer, text } from 'wapix';
 import { connect, requestBytes } from './helpers/client.mjs';
 import { deferred, once } from './helpers/events.mjs';
-import { serve, stop } from './helpers/server.mjs';
+import { lastingPort, serve, stop } from './helpers/server.mjs';
 
 const ROUTES = { '/': { get: () => text('hello') } };
 
@@ -193,10 +193,9 @@ test('two servers in one process are apart', async (t) => {
 });
 
 test('twenty servers, one after the other, on one port', async (t) => {
-  let port = 0;
+  const port = lastingPort();
   for (let round = 0; round < 20; round += 1) {
     const server = await serve(t, ROUTES, {}, { port, host: '127.0.0.1' });
-    ({ port } = server.address());
     t.is(await hello(t, server), 'hello');
     await stop(server);
   }
@@ -204,11 +203,10 @@ test('twenty servers, one after the other, on one port', async (t) => {
 
 test('one server, twenty times on one port', async (t) => {
   const server = make(t);
-  let port = 0;
+  const port = lastingPort();
   for (let round = 0; round < 20; round += 1) {
     server.listen(port, '127.0.0.1');
     await once(server, 'listening');
-    ({ port } = server.address());
     t.is(await hello(t, server), 'hello');
     await stop(server);
   }

@@ -10,6 +10,17 @@ export async function serve(t, routes, options, where = { port: 0, host: '127.0.
   return server;
 }
 
+let lastPort = 20_000 + (process.pid % 1_000) * 10;
+
+/**
+ * A port for servers that leave it and come back: one that the system gave could be another's by
+ * then, a client's of any test beside.
+ */
+export function lastingPort() {
+  lastPort += 1;
+  return lastPort;
+}
+
 /** Closes `server` where it listens. */
 export async function stop(server) {
   if (!server.listening) return;
