@@ -46,7 +46,7 @@ if (executablePath) {
       ],
     });
   });
-} else missing(test, 'Chromium', 'apt-get install chromium, or set CHROMIUM to its path');
+} else missing(test, 'a browser', 'Chromium', 'apt-get install chromium, or CHROMIUM=its path');
 
 test.after.always(async () => {
   await browser?.close();

@@ -21,7 +21,7 @@ import { stream } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
 import { within } from './helpers/deadline.mjs';
 import { closed, until } from './helpers/events.mjs';
-import { installed, missing } from './helpers/installed.mjs';
+import { needing } from './helpers/installed.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { printedClient } from './helpers/printed.mjs';
 import { runProgram, start } from './helpers/program.mjs';
@@ -196,6 +196,8 @@ const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const curl = (t, ...args) => start(t, 'curl', ['-q', '-sS', '--noproxy', '*', ...args]);
 const wget = (t, ...args) => start(t, 'wget', ['--no-config', '--no-proxy', '-nv', ...args]);
 
+const curlTest = needing(test, 'curl');
+const wgetTest = needing(test, 'wget');
 const TLS = { https: { key: KEY, cert: CERT } };
 
 for (const [version, flags, options, codes] of [
@@ -204,7 +206,7 @@ for (const [version, flags, options, codes] of [
   ['HTTP/1.0', ['--http1.0'], {}, [56, 18, 18]],
   ['TLS', ['--insecure'], TLS, [18, 18, 18]],
 ]) {
-  test(`curl: a download over ${version}, whole`, async (t) => {
+  curlTest(`curl: a download over ${version}, whole`, async (t) => {
     const origin = originOf(await serve(t, WHOLE, options), options.https ? 'https' : 'http');
     for (const path of Object.keys(WHOLE)) {
       const output = join(folder, `curl-${version.replace('/', '-')}-${path.slice(1)}`);
@@ -216,7 +218,7 @@ for (const [version, flags, options, codes] of [
   });
 
   for (const [index, [failure, headers, fail]] of FAILURES.entries()) {
-    test(`curl: ${failure} midway over ${version} is a failed transfer`, async (t) => {
+    curlTest(`curl: ${failure} midway over ${version} is a failed transfer`, async (t) => {
       const path = `/failing-curl-${version}-${index}`;
       const source = manual();
       const origin = await serving(t, path, source, headers, options);
@@ -229,7 +231,7 @@ for (const [version, flags, options, codes] of [
     });
   }
 
-  test(`curl: leaving over ${version} destroys the source`, async (t) => {
+  curlTest(`curl: leaving over ${version} destroys the source`, async (t) => {
     const path = `/left-curl-${version}`;
     const source = manual();
     const run = curl(t, ...flags, '-N', (await serving(t, path, source, {}, options)) + path);
@@ -241,7 +243,7 @@ for (const [version, flags, options, codes] of [
   });
 }
 
-test('curl -N: events one by one, then the end', async (t) => {
+curlTest('curl -N: events one by one, then the end', async (t) => {
   const source = manual();
   const server = await serve(t, { '/': { get: () => stream(source, 'text/event-stream') } });
   const run = curl(t, '-N', originOf(server));
@@ -256,7 +258,7 @@ test('curl -N: events one by one, then the end', async (t) => {
   t.is(run.stdout, sent);
 });
 
-test('curl --limit-rate: a client slower than the source gets every byte', async (t) => {
+curlTest('curl --limit-rate: a client slower than the source gets every byte', async (t) => {
   const total = 12 * MIB;
   const server = await serve(t, { '/': { get: () => stream(counted(total)) } });
   const output = join(folder, 'curl-limited');
@@ -269,64 +271,62 @@ function contentOf(path) {
   return existsSync(path) ? readFileSync(path, 'utf8') : undefined;
 }
 
-if (installed('wget')) {
-  test('wget: a download, whole', async (t) => {
-    const origin = originOf(await serve(t, WHOLE));
-    for (const path of Object.keys(WHOLE)) {
-      const output = join(folder, `wget-${path.slice(1)}`);
-      const run = wget(t, '-O', output, origin + path);
-      t.is((await run.exit()).code, 0, run.stderr);
-      t.is(sha256(readFileSync(output)), sha256(content), path);
-    }
-  });
-
-  for (const [index, [failure, headers, fail]] of FAILURES.entries()) {
-    test(`wget: ${failure} midway is asked for again, and made whole`, async (t) => {
-      const path = `/failing-wget-${index}`;
-      const [source, whole] = [manual(), 'some and all the rest'.padEnd(100)];
-      const attempts = [];
-      const get = ({ headers: { range } }) => {
-        attempts.push(range);
-        if (attempts.length === 1) return stream(source, 'a/b', headers);
-        const again = manual();
-        again.push(whole);
-        again.push(null);
-        return stream(again, 'a/b', headers);
-      };
-      const origin = originOf(await serve(t, { [path]: { get } }));
-      const output = join(folder, `wget-${index}`);
-      const run = wget(t, '--tries=2', '--waitretry=0', '-O', output, origin + path);
-      source.push('some');
-      await until(() => contentOf(output) === 'some', 'wget wrote what it was sent');
-      fail(source);
-      t.is((await run.exit()).code, 0, run.stderr);
-      // A range is not promised: it takes the whole again.
-      t.deepEqual(attempts, [undefined, 'bytes=4-']);
-      t.is(readFileSync(output, 'utf8'), whole);
-    });
-
-    test(`wget: ${failure} midway is a failure in the end`, async (t) => {
-      const path = `/failed-wget-${index}`;
-      const source = manual();
-      const run = wget(
-        t,
-        ...['--tries=1', '-O', '-'],
-        (await serving(t, path, source, headers)) + path,
-      );
-      source.push('some');
-      await run.printed(/^some$/);
-      fail(source);
-      t.is((await run.exit()).code, 4, run.stderr);
-    });
+wgetTest('wget: a download, whole', async (t) => {
+  const origin = originOf(await serve(t, WHOLE));
+  for (const path of Object.keys(WHOLE)) {
+    const output = join(folder, `wget-${path.slice(1)}`);
+    const run = wget(t, '-O', output, origin + path);
+    t.is((await run.exit()).code, 0, run.stderr);
+    t.is(sha256(readFileSync(output)), sha256(content), path);
   }
+});
 
-  test('wget: leaving destroys the source', async (t) => {
-    const source = manual();
-    const run = wget(t, '-O', '-', `${await serving(t, '/left-wget', source)}/left-wget`);
+for (const [index, [failure, headers, fail]] of FAILURES.entries()) {
+  wgetTest(`wget: ${failure} midway is asked for again, and made whole`, async (t) => {
+    const path = `/failing-wget-${index}`;
+    const [source, whole] = [manual(), 'some and all the rest'.padEnd(100)];
+    const attempts = [];
+    const get = ({ headers: { range } }) => {
+      attempts.push(range);
+      if (attempts.length === 1) return stream(source, 'a/b', headers);
+      const again = manual();
+      again.push(whole);
+      again.push(null);
+      return stream(again, 'a/b', headers);
+    };
+    const origin = originOf(await serve(t, { [path]: { get } }));
+    const output = join(folder, `wget-${index}`);
+    const run = wget(t, '--tries=2', '--waitretry=0', '-O', output, origin + path);
     source.push('some');
-    await run.printed(/some/);
-    run.child.kill('SIGINT');
-    await closed(source);
-    t.deepEqual(errorsNaming('/left-wget'), [], 'leaving is not logged');
+    await until(() => contentOf(output) === 'some', 'wget wrote what it was sent');
+    fail(source);
+    t.is((await run.exit()).code, 0, run.stderr);
+    // A range is not promised: it takes the whole again.
+    t.deepEqual(attempts, [undefined, 'bytes=4-']);
+    t.is(readFileSync(output, 'utf8'), whole);
   });
-} else missing(test, 'wget', 'apt-get install wget');
+
+  wgetTest(`wget: ${failure} midway is a failure in the end`, async (t) => {
+    const path = `/failed-wget-${index}`;
+    const source = manual();
+    const run = wget(
+      t,
+      ...['--tries=1', '-O', '-'],
+      (await serving(t, path, source, headers)) + path,
+    );
+    source.push('some');
+    await run.printed(/^some$/);
+    fail(source);
+    t.is((await run.exit()).code, 4, run.stderr);
+  });
+}
+
+wgetTest('wget: leaving destroys the source', async (t) => {
+  const source = manual();
+  const run = wget(t, '-O', '-', `${await serving(t, '/left-wget', source)}/left-wget`);
+  source.push('some');
+  await run.printed(/some/);
+  run.child.kill('SIGINT');
+  await closed(source);
+  t.deepEqual(errorsNaming('/left-wget'), [], 'leaving is not logged');
+});

@@ -11,7 +11,7 @@ import { project } from './fixtures/project.mjs';
 import { within } from './helpers/deadline.mjs';
 import { deferred, once } from './helpers/events.mjs';
 import { altered, BLOCKS, check, FILES, serve, Visit } from './helpers/guide.mjs';
-import { installed } from './helpers/installed.mjs';
+import { installed, needing } from './helpers/installed.mjs';
 import { start } from './helpers/program.mjs';
 
 const UPLOADS = {
@@ -81,9 +81,9 @@ test.after.always(() => {
 const claimed = [];
 
 /** A test of what the guide prints; one after the other, so that what is in use can be told. */
-function shows(title, printed, implementation) {
+function shows(title, printed, implementation, programs = []) {
   claimed.push(...printed);
-  test.serial(title, async (t) => {
+  needing(test.serial, ...programs)(title, async (t) => {
     const app = new Visit(t, apps.whole);
     await implementation(t, app);
     app.leave();
@@ -93,8 +93,8 @@ function shows(title, printed, implementation) {
 }
 
 /** The same with the altered files: what never ends, and what fails. */
-function showsAltered(title, implementation) {
-  test.serial(title, async (t) => {
+function showsAltered(title, implementation, programs = []) {
+  needing(test.serial, ...programs)(title, async (t) => {
     const app = new Visit(t, apps.altered);
     await implementation(t, app);
     app.leave();
@@ -490,31 +490,40 @@ showsAltered('a file that is not there fails gzip, too: 500, or incomplete', asy
 
 const TAR = 'src/routes/uploads.tar/get.ts';
 
-shows('the output of tar is whole; left or not asked for, tar is killed', [TAR], async (t, app) => {
-  const { path } = app;
-  const { body, complete } = await app.get('/uploads.tar');
-  t.true(complete);
-  for (const part of ['uploads/notes.txt\0', UPLOADS['uploads/notes.txt']]) {
-    t.true(body.includes(part));
-  }
-  app.write('uploads/large', '');
-  t.teardown(() => rmSync(path('uploads/large')));
-  truncateSync(path('uploads/large'), 2 ** 30);
-  t.is((await app.head('/uploads.tar')).status, 200);
-  await app.idle();
+shows(
+  'the output of tar is whole; left or not asked for, tar is killed',
+  [TAR],
+  async (t, app) => {
+    const { path } = app;
+    const { body, complete } = await app.get('/uploads.tar');
+    t.true(complete);
+    for (const part of ['uploads/notes.txt\0', UPLOADS['uploads/notes.txt']]) {
+      t.true(body.includes(part));
+    }
+    app.write('uploads/large', '');
+    t.teardown(() => rmSync(path('uploads/large')));
+    truncateSync(path('uploads/large'), 2 ** 30);
+    t.is((await app.head('/uploads.tar')).status, 200);
+    await app.idle();
 
-  const client = await app.open('/uploads.tar');
-  await client.head();
-  client.stall();
-  await app.state(({ processes }) => processes === 1);
-  client.reset();
-});
+    const client = await app.open('/uploads.tar');
+    await client.head();
+    client.stall();
+    await app.state(({ processes }) => processes === 1);
+    client.reset();
+  },
+  ['tar'],
+);
 
-showsAltered('a tar that fails: 500, or incomplete', async (t, app) => {
-  const { status, complete } = await app.get('/uploads.tar');
-  t.true(status === 500 || !complete);
-  await app.logged(/GET \/uploads.tar failed: Error: tar ended with \d/);
-});
+showsAltered(
+  'a tar that fails: 500, or incomplete',
+  async (t, app) => {
+    const { status, complete } = await app.get('/uploads.tar');
+    t.true(status === 500 || !complete);
+    await app.logged(/GET \/uploads.tar failed: Error: tar ended with \d/);
+  },
+  ['tar'],
+);
 
 // ---- Backpressure, clean-up
 
@@ -603,7 +612,7 @@ for (const [title, path, disable] of [
 ]) {
   shows(title, [NGINX], async (t, app) => {
     t.regex(FILES[NGINX], /proxy_pass http:\/\/127\.0\.0\.1:3000;[^}]*proxy_buffering off;/);
-    if (!installed('nginx')) {
+    if (!installed('nginx') || !installed('curl')) {
       t.log('no nginx here: it was not run');
       return;
     }
@@ -654,15 +663,22 @@ const COMMANDS = {
 };
 
 for (const [command, look] of Object.entries(COMMANDS)) {
-  shows(`$ ${command}`, [command], async (t, app) => {
-    // The one process that a kill at the end of the test is to reach.
-    const line = command.replace('http://localhost:3000', app.origin).replace('curl', 'exec curl');
-    // As nobody has configured curl, and past any proxy.
-    const env = { ...process.env, CURL_HOME: app.root, HOME: app.root, NO_PROXY: '*' };
-    const curl = start(t, 'bash', ['-c', line], { cwd: app.root, env });
-    await look(t, curl, app);
-    curl.child.kill('SIGINT');
-  });
+  shows(
+    `$ ${command}`,
+    [command],
+    async (t, app) => {
+      // The one process that a kill at the end of the test is to reach.
+      const line = command
+        .replace('http://localhost:3000', app.origin)
+        .replace('curl', 'exec curl');
+      // As nobody has configured curl, and past any proxy.
+      const env = { ...process.env, CURL_HOME: app.root, HOME: app.root, NO_PROXY: '*' };
+      const curl = start(t, 'bash', ['-c', line], { cwd: app.root, env });
+      await look(t, curl, app);
+      curl.child.kill('SIGINT');
+    },
+    ['bash', 'curl'],
+  );
 }
 
 const NODE_TEST = 'test/events.test.mjs';

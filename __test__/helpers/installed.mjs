@@ -11,13 +11,20 @@ export function installed(...names) {
     .find((path) => existsSync(path));
 }
 
+/** Registers tests of what `programs` do; where one of them is not installed, what stands in for each. */
+export function needing(register, ...programs) {
+  const absent = programs.filter((program) => !installed(program));
+  if (absent.length === 0) return register;
+  return (title) => missing(register, title, absent.join(', '), `apt-get install ${absent}`);
+}
+
 /**
- * Stands in for the tests of a program that is not installed, and says how to install it. Only CI
- * must have it.
+ * Stands in for what a program that is not installed was to be tested with, and says how to install
+ * it. Only CI must have it.
  */
-export function missing(test, program, how) {
-  test(`${program} is not installed`, (t) => {
-    const message = `no ${program} here, its tests are left out: ${how}`;
+export function missing(register, title, program, how) {
+  register(`${title} (without ${program})`, (t) => {
+    const message = `not run, there is no ${program} here: ${how}`;
     if (process.env.CI) t.fail(message);
     else {
       t.log(message);
