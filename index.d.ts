@@ -168,6 +168,25 @@ export interface ServerOptions {
   https?: { key: string | Buffer; cert: string | Buffer };
   /** The largest request body accepted, in bytes; a larger one is answered 413. Default: 1 MiB. */
   bodyLimit?: number;
+  /** How many connections may be open at a time; one more is closed as it comes. Default: no limit. */
+  maxConnections?: number;
+  /**
+   * How long the head of a request may take, in milliseconds from its first byte on; then it is
+   * answered 408. 0: for ever. Default: 30 s.
+   */
+  headersTimeout?: number;
+  /** How long the body of a request may take, likewise, from its head on. Default: 300 s. */
+  requestTimeout?: number;
+  /**
+   * How long a connection may wait for a request, in milliseconds; then it is closed. 0: for ever.
+   * Default: 75 s, longer than the usual proxies keep one: they must not find it closed.
+   */
+  keepAliveTimeout?: number;
+  /**
+   * How long a client may take nothing of the response that waits for it, in milliseconds; then the
+   * connection is reset. Event streams have no such limit. 0: for ever. Default: 120 s.
+   */
+  writeTimeout?: number;
 }
 
 export interface ListenOptions {

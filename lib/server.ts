@@ -34,15 +34,10 @@ class Server extends EventEmitter implements Contract {
 
   constructor(routes: readonly Route[], options: ServerOptions) {
     super();
-    const { bodyLimit } = options;
-    if (bodyLimit !== undefined && !(bodyLimit >= 0)) {
-      const message = `bodyLimit is a number of bytes, not ${String(bodyLimit)}`;
-      throw new WapixError('WAPIX_INVALID_OPTION', message);
-    }
     const table = routes.map(({ method, pattern }) => ({ method, pattern }));
     try {
       this.#native = createNative(table, {
-        ...(bodyLimit === undefined ? {} : { bodyLimit }),
+        ...readLimits(options),
         ...readTls(options.https),
       });
     } catch (error) {
@@ -179,6 +174,30 @@ function readRoutes(routes: Routes): Route[] {
     }
   }
   return table;
+}
+
+/** Options that are numbers, and what they count. */
+const LIMITS = {
+  bodyLimit: 'bytes',
+  maxConnections: 'connections',
+  headersTimeout: 'milliseconds',
+  requestTimeout: 'milliseconds',
+  keepAliveTimeout: 'milliseconds',
+  writeTimeout: 'milliseconds',
+} as const;
+
+function readLimits(options: ServerOptions): Partial<Record<keyof typeof LIMITS, number>> {
+  const limits: Partial<Record<keyof typeof LIMITS, number>> = {};
+  for (const [name, unit] of Object.entries(LIMITS) as [keyof typeof LIMITS, string][]) {
+    const limit = options[name];
+    if (limit === undefined) continue;
+    if (typeof limit !== 'number' || !(limit >= 0)) {
+      const message = `${name} is a number of ${unit}, not ${String(limit)}`;
+      throw new WapixError('WAPIX_INVALID_OPTION', message);
+    }
+    limits[name] = limit;
+  }
+  return limits;
 }
 
 function readTls(https: ServerOptions['https']): { key?: Buffer; cert?: Buffer } {

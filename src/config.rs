@@ -10,12 +10,28 @@ pub const DEFAULT_BODY_LIMIT: usize = 1 << 20;
 pub struct Config {
     /// The largest request body accepted, in bytes. A larger one is answered 413.
     pub body_limit: usize,
+    /// How many connections are open at a time; one more is closed as it comes. `None`: no limit.
+    pub max_connections: Option<usize>,
+    /// How long a request's head may take from its first byte on; then 408. `None`: for ever.
+    pub headers_timeout: Option<Duration>,
+    /// How long a request's body may take from its head on; then 408. `None`: for ever.
+    pub request_timeout: Option<Duration>,
+    /// How long a connection may wait for a request; then it is closed. `None`: for ever.
+    pub keep_alive_timeout: Option<Duration>,
+    /// How long a client may take nothing of a response that waits for it; then the connection is
+    /// reset. Not of an event stream. `None`: for ever.
+    pub write_timeout: Option<Duration>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             body_limit: DEFAULT_BODY_LIMIT,
+            max_connections: None,
+            headers_timeout: Some(Duration::from_secs(30)),
+            request_timeout: Some(Duration::from_secs(300)),
+            keep_alive_timeout: Some(Duration::from_secs(75)),
+            write_timeout: Some(Duration::from_secs(120)),
         }
     }
 }

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Version
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
 use crate::{
     body::{Framing, Passage, ResponseBody, StreamBody},
@@ -46,6 +47,20 @@ pub(crate) struct ConnectionState {
     pub(crate) answered_early: AtomicBool,
     /// The response in progress ends where the connection does.
     pub(crate) close_delimited: AtomicBool,
+    /// A request has not been answered, or its answer's head not been made.
+    answering: AtomicBool,
+    /// A response is being streamed, perhaps one of events.
+    streaming: Arc<AtomicBool>,
+    event_stream: AtomicBool,
+}
+
+/// What a connection is in the middle of.
+#[derive(PartialEq)]
+pub(crate) enum Progress {
+    None,
+    /// A request that is being answered, or a response that is being streamed.
+    Request,
+    EventStream,
 }
 
 impl ConnectionState {
@@ -55,6 +70,21 @@ impl ConnectionState {
             peer: Arc::new(peer),
             answered_early: AtomicBool::new(false),
             close_delimited: AtomicBool::new(false),
+            answering: AtomicBool::new(false),
+            streaming: Arc::default(),
+            event_stream: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        if self.answering.load(Ordering::Relaxed) {
+            Progress::Request
+        } else if !self.streaming.load(Ordering::Relaxed) {
+            Progress::None
+        } else if self.event_stream.load(Ordering::Relaxed) {
+            Progress::EventStream
+        } else {
+            Progress::Request
         }
     }
 }
@@ -76,13 +106,16 @@ impl<H: Handler> Service<H> {
         connection: &'a ConnectionState,
         request: http::Request<Incoming>,
     ) -> impl Future<Output = Result<HyperResponse, Infallible>> + Send + 'a {
+        connection.answering.store(true, Ordering::Relaxed);
         let begun = self.begin(connection, request);
         async move {
-            Ok(match begun {
+            let response = match begun {
                 Begun::Answered(response) => *response,
                 Begun::Handled(reply, version) => answer(connection, reply, version).await,
                 Begun::Reading(reading) => reading.await,
-            })
+            };
+            connection.answering.store(false, Ordering::Relaxed);
+            Ok(response)
         }
     }
 
@@ -123,12 +156,12 @@ impl<H: Handler> Service<H> {
             return Begun::Handled(self.handle(request), version);
         }
         Begun::Reading(Box::pin(async move {
-            match read_body(body, &request.head.headers, self.config.body_limit).await {
+            match read_body(body, &request.head.headers, &self.config).await {
                 Ok(body) => {
                     request.body = body;
                     answer(connection, self.handle(request), version).await
                 }
-                Err(refused) => refuse_body(connection, &refused, self.config.body_limit),
+                Err(refused) => refuse_body(connection, &refused, &self.config),
             }
         }))
     }
@@ -232,10 +265,21 @@ fn malformed(request: &http::Request<Incoming>) -> Option<&'static str> {
 /// Why a body was not read to its end.
 enum Refused {
     TooLarge,
+    TooSlow,
     Broken(hyper::Error),
 }
 
-async fn read_body(
+async fn read_body(body: Incoming, headers: &HeaderMap, config: &Config) -> Result<Bytes, Refused> {
+    let reading = read_whole_body(body, headers, config.body_limit);
+    match config.request_timeout {
+        Some(limit) => timeout(limit, reading)
+            .await
+            .unwrap_or(Err(Refused::TooSlow)),
+        None => reading.await,
+    }
+}
+
+async fn read_whole_body(
     mut body: Incoming,
     headers: &HeaderMap,
     limit: usize,
@@ -277,11 +321,18 @@ async fn read_body(
     })
 }
 
-fn refuse_body(connection: &ConnectionState, refused: &Refused, limit: usize) -> HyperResponse {
+fn refuse_body(connection: &ConnectionState, refused: &Refused, config: &Config) -> HyperResponse {
     let (status, message) = match refused {
         Refused::TooLarge => (
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is larger than the limit of {limit} bytes"),
+            format!(
+                "the body is larger than the limit of {} bytes",
+                config.body_limit
+            ),
+        ),
+        Refused::TooSlow => (
+            StatusCode::REQUEST_TIMEOUT,
+            "the body took too long".to_owned(),
         ),
         Refused::Broken(error) => (
             StatusCode::BAD_REQUEST,
@@ -303,11 +354,13 @@ async fn stream(
             .get(..EVENT_STREAM.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
     });
-    if !event_stream
-        && let Ok(Err(_)) = tokio::time::timeout(FIRST_CHUNK_DELAY, body.started()).await
-    {
+    if !event_stream && let Ok(Err(_)) = timeout(FIRST_CHUNK_DELAY, body.started()).await {
         return fixed(StatusCode::INTERNAL_SERVER_ERROR, None);
     }
+    connection
+        .event_stream
+        .store(event_stream, Ordering::Relaxed);
+    body.hold(Arc::clone(&connection.streaming));
     let content_length = head
         .headers
         .get(header::CONTENT_LENGTH)

@@ -73,7 +73,10 @@ async fn pipelined_requests_are_answered_in_order() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_413_announced_or_not() {
-    let config = Config { body_limit: 10 };
+    let config = Config {
+        body_limit: 10,
+        ..Config::default()
+    };
     let server = Running::start_with(config, &[("POST", "/")], echo).await;
 
     let announced = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello world";
@@ -93,7 +96,10 @@ async fn a_body_over_the_limit_is_413_announced_or_not() {
 
 #[tokio::test]
 async fn an_early_answer_reaches_a_client_that_sends_on() {
-    let config = Config { body_limit: 10 };
+    let config = Config {
+        body_limit: 10,
+        ..Config::default()
+    };
     let server = Running::start_with(config, &[("POST", "/")], echo).await;
     let mut client = server.connect().await;
     let length = 4 << 20;

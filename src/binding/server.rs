@@ -36,6 +36,12 @@ pub struct BindingRoute {
 pub struct BindingOptions {
     /// In bytes.
     pub body_limit: Option<f64>,
+    pub max_connections: Option<f64>,
+    /// In milliseconds, as the other timeouts; 0 for none.
+    pub headers_timeout: Option<f64>,
+    pub request_timeout: Option<f64>,
+    pub keep_alive_timeout: Option<f64>,
+    pub write_timeout: Option<f64>,
     /// PEM.
     pub key: Option<Buffer>,
     /// PEM.
@@ -108,11 +114,7 @@ pub fn create_server(
                 coded(code, error)
             })?;
     }
-    let mut config = Config::default();
-    if let Some(limit) = options.body_limit {
-        // Saturating: `Infinity` is the largest size.
-        config.body_limit = limit as usize;
-    }
+    let config = config_of(&options);
     let tls = match (options.key, options.cert) {
         (Some(key), Some(cert)) => {
             Some(Tls::from_pem(&key, &cert).map_err(|error| coded("WAPIX_INVALID_TLS", error))?)
@@ -125,6 +127,26 @@ pub fn create_server(
         tls,
         running: RefCell::new(None),
     })
+}
+
+/// Numbers are those that `lib/server.ts` lets pass. Saturating: `Infinity` is the largest there is.
+fn config_of(options: &BindingOptions) -> Config {
+    let default = Config::default();
+    let timeout = |option: Option<f64>, default: Option<Duration>| match option {
+        None => default,
+        Some(0.0) => None,
+        Some(milliseconds) => Some(Duration::from_millis(milliseconds as u64)),
+    };
+    Config {
+        body_limit: options
+            .body_limit
+            .map_or(default.body_limit, |limit| limit as usize),
+        max_connections: options.max_connections.map(|limit| limit as usize),
+        headers_timeout: timeout(options.headers_timeout, default.headers_timeout),
+        request_timeout: timeout(options.request_timeout, default.request_timeout),
+        keep_alive_timeout: timeout(options.keep_alive_timeout, default.keep_alive_timeout),
+        write_timeout: timeout(options.write_timeout, default.write_timeout),
+    }
 }
 
 #[napi]

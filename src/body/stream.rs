@@ -3,7 +3,10 @@
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -25,6 +28,8 @@ pub(crate) struct StreamBody {
     /// What `Content-Length` still promises; hyper drops the body once it is fulfilled.
     promised: Option<u64>,
     held: Option<Held>,
+    /// Set while hyper has this body.
+    in_progress: Option<Arc<AtomicBool>>,
     /// Boxed: few streams are files.
     file: Option<Box<Reading>>,
 }
@@ -52,6 +57,7 @@ pub(crate) fn stream_body(observation: Option<Observation>) -> (BodySender, Stre
         shared: Arc::clone(&shared),
         promised: None,
         held: None,
+        in_progress: None,
         file: None,
     };
     (BodySender { shared }, body)
@@ -94,6 +100,12 @@ impl StreamBody {
             Poll::Ready(Ok(()))
         })
         .await
+    }
+
+    /// Has `flag` set for as long as hyper has this body.
+    pub(crate) fn hold(&mut self, flag: Arc<AtomicBool>) {
+        flag.store(true, Ordering::Relaxed);
+        self.in_progress = Some(flag);
     }
 
     /// Tells the body what `Content-Length` was sent.
@@ -251,6 +263,9 @@ impl StreamBody {
 
 impl Drop for StreamBody {
     fn drop(&mut self) {
+        if let Some(flag) = &self.in_progress {
+            flag.store(false, Ordering::Relaxed);
+        }
         let complete = {
             let mut state = self.shared.lock();
             let complete = self.held.is_none()

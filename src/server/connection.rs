@@ -11,11 +11,17 @@ use std::{
 use hyper::{server::conn::http1, service::service_fn};
 use tokio::time::timeout;
 
-use super::{Shutdown, Tls, cork::Corked, listener::Accepted, socket::Socket};
+use super::{
+    Shutdown, Tls,
+    cork::{Corked, HeldUp},
+    listener::Accepted,
+    socket::Socket,
+    timeouts::{Timeouts, WaitsFor},
+};
 use crate::{
     config::{CONNECTION_BUFFER, HANDSHAKE_TIMEOUT, LINGER},
     handler::{Handler, Peer},
-    service::{ConnectionState, Service},
+    service::{ConnectionState, Progress, Service},
 };
 
 /// Serves one connection to its end.
@@ -92,6 +98,7 @@ async fn serve_http1<H: Handler, S>(
         );
         let mut started = pin!(shutdown.started());
         let mut draining = false;
+        let mut timeouts = Timeouts::new();
         poll_fn(|context| {
             if !draining && started.as_mut().poll(context).is_ready() {
                 draining = true;
@@ -101,6 +108,13 @@ async fn serve_http1<H: Handler, S>(
             let served = connection.as_mut().poll(context);
             if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
                 return Poll::Ready(Outcome::Gone);
+            }
+            let waits_for = waits_for(&stream, &state.progress());
+            if timeouts
+                .poll(waits_for, &service.config, context)
+                .is_ready()
+            {
+                return Poll::Ready(Outcome::TimedOut(waits_for));
             }
             match served {
                 Poll::Ready(Ok(())) => Poll::Ready(Outcome::Ended),
@@ -112,7 +126,13 @@ async fn serve_http1<H: Handler, S>(
         .await
     };
     let linger = match outcome {
-        Outcome::Gone => return,
+        Outcome::Gone | Outcome::TimedOut(WaitsFor::Request) => return,
+        // What is on its way goes nowhere, and must not look complete.
+        Outcome::TimedOut(WaitsFor::Client(_)) => return stream.reset(),
+        Outcome::TimedOut(_) => {
+            stream.write_last(request_timeout().as_bytes());
+            true
+        }
         Outcome::Broken if state.close_delimited.load(Ordering::Relaxed) => {
             // The end of such a response is the end of the connection: only a reset says that it
             // is not whole.
@@ -136,6 +156,29 @@ enum Outcome {
     Broken,
     /// Nothing can be sent any more.
     Gone,
+    /// The client kept the connection waiting for too long.
+    TimedOut(WaitsFor),
+}
+
+/// The answer to a head that does not come to its end (RFC 9110, 15.5.9).
+fn request_timeout() -> String {
+    let content = r#"{"error":"Request Timeout","message":"the head took too long"}"#;
+    format!(
+        "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{content}",
+        content.len()
+    )
+}
+
+/// What a connection that has been polled waits for.
+fn waits_for<S: Socket>(stream: &Corked<S>, progress: &Progress) -> WaitsFor {
+    let in_progress = *progress != Progress::None;
+    match stream.held_up(in_progress) {
+        HeldUp::Writing(taken) if *progress != Progress::EventStream => WaitsFor::Client(taken),
+        HeldUp::Reading => WaitsFor::Head,
+        HeldUp::Not if !in_progress => WaitsFor::Request,
+        HeldUp::Writing(_) | HeldUp::Not => WaitsFor::Server,
+    }
 }
 
 /// Sends what is left to send and ends the sending side. With `linger`, takes what the client still

@@ -61,10 +61,24 @@ struct Inner<S> {
     refused: bool,
     /// Between two polls of the connection, with nothing left to write.
     idle: bool,
+    /// How many bytes the socket has taken.
+    taken: u64,
+    /// hyper has read something since a request was last in progress.
+    begun: bool,
     /// Who waits for `gathered` to be taken.
     drained: Option<Arc<dyn Drained>>,
     /// The next look at a client that has sent more than is read.
     look: Option<Pin<Box<Sleep>>>,
+}
+
+/// What the other side of a connection has left undone.
+#[derive(PartialEq)]
+pub(super) enum HeldUp {
+    /// It does not take what is to be sent, of which it has taken so many bytes.
+    Writing(u64),
+    /// It has begun a request.
+    Reading,
+    Not,
 }
 
 impl<S> Clone for Corked<S> {
@@ -87,6 +101,8 @@ impl<S: Socket> Corked<S> {
             hyper_reads: false,
             refused: false,
             idle: false,
+            taken: 0,
+            begun: false,
             drained: None,
             look: None,
         };
@@ -155,6 +171,25 @@ impl<S: Socket> Corked<S> {
         Poll::Pending
     }
 
+    /// What the client keeps the connection waiting for, if anything. With `in_progress` what was
+    /// read so far is of a request in progress, and not the beginning of another.
+    pub(super) fn held_up(&self, in_progress: bool) -> HeldUp {
+        let mut inner = self.lock();
+        inner.begun &= !in_progress;
+        if inner.refused || inner.unflushed || inner.sent < inner.gathered.len() {
+            HeldUp::Writing(inner.taken)
+        } else if inner.begun {
+            HeldUp::Reading
+        } else {
+            HeldUp::Not
+        }
+    }
+
+    /// Writes what is the last, with [`Corked::poll_end`].
+    pub(super) fn write_last(&self, bytes: &[u8]) {
+        self.lock().gathered.extend_from_slice(bytes);
+    }
+
     /// Reads and forgets, up to the end of the stream.
     pub(super) fn poll_discard(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut inner = self.lock();
@@ -198,6 +233,7 @@ impl<S: Socket> Inner<S> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.sent += sent;
+            self.taken += sent as u64;
         }
         self.clear();
         if self.unflushed {
@@ -242,6 +278,7 @@ impl<S: Socket> Inner<S> {
             if sent == 0 {
                 return Poll::Ready(Ok(0));
             }
+            self.taken += sent as u64;
             if let Some(of_slices) = sent.checked_sub(rest.len()) {
                 self.clear();
                 if of_slices > 0 {
@@ -262,6 +299,7 @@ impl<S: Socket> Read for Corked<S> {
     ) -> Poll<io::Result<()>> {
         let mut inner = self.lock();
         if !inner.ahead.is_empty() {
+            inner.begun = true;
             let length = inner.ahead.len().min(buffer.remaining());
             buffer.put_slice(&inner.ahead[..length]);
             inner.ahead.drain(..length);
@@ -269,6 +307,7 @@ impl<S: Socket> Read for Corked<S> {
         }
         let read = Pin::new(&mut inner.stream).poll_read(context, buffer);
         inner.hyper_reads = read.is_pending();
+        inner.begun |= read.is_ready();
         read
     }
 }

@@ -5,6 +5,7 @@ mod cork;
 mod listener;
 mod shutdown;
 mod socket;
+mod timeouts;
 mod tls;
 
 use std::sync::Arc;
@@ -116,6 +117,10 @@ impl<H: Handler> Server<H> {
                     }
                 }
                 socket = listener.accept() => {
+                    let limit = service.config.max_connections.unwrap_or(usize::MAX);
+                    if connections.len() >= limit {
+                        continue;
+                    }
                     let serve = connection::serve(
                         socket,
                         tls.clone(),

@@ -1,0 +1,191 @@
+// Clients that keep a server waiting, and how many of them there may be.
+
+import test from 'ava';
+import { createServer, stream, text } from 'wapix';
+import { CERT, KEY } from './helpers/certificate.mjs';
+import { connect, request, requestBytes } from './helpers/client.mjs';
+import { closed, deferred, until } from './helpers/events.mjs';
+import { captureErrors } from './helpers/log.mjs';
+import { serve, serveGet } from './helpers/server.mjs';
+import { counted, manual } from './helpers/source.mjs';
+
+captureErrors();
+
+const hello = () => text('hello');
+
+for (const [name, tls, options] of [
+  ['', false, {}],
+  [' over TLS', true, { https: { key: KEY, cert: CERT } }],
+]) {
+  test(`a head that stops is answered 408${name}`, async (t) => {
+    const server = await serveGet(t, hello, { headersTimeout: 100, ...options });
+    const client = await connect(t, server, { tls });
+    client.send('GET / HTTP/1.1\r\nHost: t');
+    const response = await client.response();
+    t.is(response.status, 408);
+    t.is(response.field('connection'), 'close');
+    t.is(response.json.error, 'Request Timeout');
+    t.is(await client.ended(), 'end');
+  });
+}
+
+test('a head that comes byte by byte for ever is answered 408, also as a second request', async (t) => {
+  const server = await serveGet(t, hello, { headersTimeout: 200 });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /'));
+  t.is((await client.response()).text, 'hello');
+  client.send('GET / HTTP/1.1\r\nHost: test\r\nX: ');
+  const drip = setInterval(() => client.send('x'), 20);
+  t.teardown(() => clearInterval(drip));
+  t.is((await client.response()).status, 408);
+  t.is(await client.ended(), 'end');
+});
+
+for (const [name, start] of [
+  ['with Content-Length', 'Content-Length: 10\r\n\r\nhalf'],
+  ['in chunks', 'Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n'],
+]) {
+  test(`a body that stops is answered 408: ${name}`, async (t) => {
+    let called = false;
+    const post = () => {
+      called = true;
+      return text('whole');
+    };
+    const server = await serve(t, { '/': { post } }, { requestTimeout: 100 });
+    const client = await connect(t, server);
+    client.send(`POST / HTTP/1.1\r\nHost: test\r\n${start}`);
+    const response = await client.response();
+    t.is(response.status, 408);
+    t.is(response.field('connection'), 'close');
+    t.is(await client.ended(), 'end');
+    t.false(called);
+  });
+}
+
+test('a connection without a request is closed without a word, new or used', async (t) => {
+  const server = await serveGet(t, hello, { keepAliveTimeout: 100 });
+  const unused = await connect(t, server);
+  const used = await connect(t, server);
+  used.send(requestBytes('GET /'));
+  t.is((await used.response()).text, 'hello');
+  t.is(await unused.ended(), 'end');
+  t.is(await used.ended(), 'end');
+  t.is(unused.bytes.length + used.bytes.length, 0);
+});
+
+test('neither a slow handler nor a silent stream is idle', async (t) => {
+  const gate = deferred();
+  const source = manual();
+  const server = await serve(
+    t,
+    { '/slow': { get: () => gate.promise }, '/silent': { get: () => stream(source) } },
+    { keepAliveTimeout: 50, headersTimeout: 50, requestTimeout: 50, writeTimeout: 50 },
+  );
+  const slow = await connect(t, server);
+  slow.send(requestBytes('GET /slow'));
+  const silent = await connect(t, server);
+  silent.send(requestBytes('GET /silent'));
+  await silent.head();
+  // Three that are idle, one after the other: longer than any of the limits.
+  for (let count = 0; count < 3; count += 1) await (await connect(t, server)).ended();
+  gate.resolve(text('at last'));
+  t.is((await slow.response()).text, 'at last');
+  source.push('at last');
+  await silent.through('at last');
+});
+
+test('who takes nothing of a response is cut off, its source destroyed; not of an event stream', async (t) => {
+  const sources = { download: counted(Number.POSITIVE_INFINITY), events: manual() };
+  const server = await serve(
+    t,
+    {
+      '/download': { get: () => stream(sources.download) },
+      '/events': { get: () => stream(sources.events, 'text/event-stream') },
+    },
+    { writeTimeout: 200 },
+  );
+  const clients = {};
+  for (const name of ['events', 'download']) {
+    clients[name] = await connect(t, server);
+    clients[name].send(requestBytes(`GET /${name}`));
+    await clients[name].head();
+    clients[name].stall();
+  }
+  const event = `data: ${'x'.repeat(65_000)}\n\n`;
+  while (sources.events.readableLength === 0) {
+    sources.events.push(event);
+    await until(() => true, 'a turn');
+  }
+  await closed(sources.download);
+  clients.download.resume();
+  await clients.download.ended();
+  t.false(clients.download.bytes.subarray(-7).includes('\r\n0\r\n\r\n'));
+  t.false(sources.events.destroyed);
+  clients.events.resume();
+  await until(() => sources.events.readableLength === 0, 'the events are taken');
+});
+
+test('a slow reader is no stalled one', async (t) => {
+  const source = counted(8 * 2 ** 20);
+  const server = await serveGet(t, () => stream(source), { writeTimeout: 300 });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /'));
+  client.socket.on('data', () => {
+    client.stall();
+    setTimeout(() => client.resume(), 2);
+  });
+  t.true((await client.response()).complete);
+});
+
+test('one connection more than maxConnections is closed; when one has left there is room', async (t) => {
+  const server = await serveGet(t, hello, { maxConnections: 2 });
+  const clients = [await connect(t, server), await connect(t, server)];
+  for (const client of clients) {
+    client.send(requestBytes('GET /'));
+    t.is((await client.response()).text, 'hello');
+  }
+  const third = await connect(t, server);
+  t.regex(await third.ended(), /end|ECONNRESET/);
+  clients[0].destroy();
+  let answer;
+  while (answer === undefined) {
+    answer = await request(t, server, 'GET /').catch(() => undefined);
+  }
+  t.is(answer.text, 'hello');
+});
+
+for (const name of [
+  'maxConnections',
+  'headersTimeout',
+  'requestTimeout',
+  'keepAliveTimeout',
+  'writeTimeout',
+]) {
+  test(`${name} is a number from 0 on`, async (t) => {
+    for (const wrong of [-1, Number.NaN, '10', null]) {
+      t.throws(() => createServer({}, { [name]: wrong }), { code: 'WAPIX_INVALID_OPTION' });
+    }
+    for (const right of [0, 0.5, Number.POSITIVE_INFINITY]) {
+      t.notThrows(() => createServer({}, { [name]: right }));
+    }
+  });
+}
+
+test('limits that are as good as none', async (t) => {
+  for (const limit of [0, Number.POSITIVE_INFINITY, Number.MAX_SAFE_INTEGER]) {
+    const server = await serve(
+      t,
+      { '/': { post: ({ body }) => text(body) } },
+      {
+        headersTimeout: limit,
+        requestTimeout: limit,
+        keepAliveTimeout: limit,
+        writeTimeout: limit,
+      },
+    );
+    const client = await connect(t, server);
+    client.send('POST / HTTP/1.1\r\nHost: test\r\nContent-');
+    client.send('Length: 5\r\n\r\nhe').send('llo');
+    t.is((await client.response('POST')).text, 'hello');
+  }
+});

@@ -1,0 +1,86 @@
+//! How long a connection may wait for one thing.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::Config;
+
+/// What a connection waits for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum WaitsFor {
+    /// The next request: nothing of it has come.
+    Request,
+    /// The rest of a request's head.
+    Head,
+    /// The server: a body being read, a handler, a stream. Who waits here has limits of his own.
+    Server,
+    /// A client that does not take what is sent, of which it has taken so many bytes.
+    Client(u64),
+}
+
+/// One timer for all limits: a request that is answered before any limit costs no call of it.
+pub(super) struct Timeouts {
+    waits_for: WaitsFor,
+    since: Instant,
+    /// Set for the earliest limit that was in force since it last fired; looked after then.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timeouts {
+    pub(super) fn new() -> Self {
+        Self {
+            waits_for: WaitsFor::Server,
+            since: Instant::now(),
+            timer: None,
+        }
+    }
+
+    /// Tells what the connection waits for; resolves when it has for too long.
+    pub(super) fn poll(
+        &mut self,
+        waits_for: WaitsFor,
+        config: &Config,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        let limit = limit_of(waits_for, config);
+        if self.waits_for != waits_for {
+            self.waits_for = waits_for;
+            if limit.is_some() {
+                self.since = Instant::now();
+            }
+        }
+        // Beyond the end of time is never.
+        let deadline = limit.and_then(|limit| self.since.checked_add(limit));
+        let Some(deadline) = deadline else {
+            return Poll::Pending;
+        };
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() > deadline {
+            timer.as_mut().reset(deadline);
+        }
+        while timer.as_mut().poll(context).is_ready() {
+            if timer.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+}
+
+fn limit_of(waits_for: WaitsFor, config: &Config) -> Option<Duration> {
+    match waits_for {
+        WaitsFor::Request => config.keep_alive_timeout,
+        WaitsFor::Head => config.headers_timeout,
+        WaitsFor::Client(_) => config.write_timeout,
+        WaitsFor::Server => None,
+    }
+}
