@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { RequestHandler } from '../index.js';
-import { ENCRYPTED, HTTP_10, METHODS, UTF8_PATH } from './bridge/protocol.js';
+import { ENCRYPTED, HTTP_2, HTTP_10, METHODS, UTF8_PATH } from './bridge/protocol.js';
 import type { ResponseStream } from './stream.js';
 
 /** A route as the server runs it; its index is the id that crosses the bridge. */
@@ -64,7 +64,8 @@ export class Exchange {
     return this.text.slice(this.offsets.ip, this.offsets.headers);
   }
 
-  get httpVersion(): '1.0' | '1.1' {
+  get httpVersion(): '1.0' | '1.1' | '2.0' {
+    if (this.bits & HTTP_2) return '2.0';
     return this.bits & HTTP_10 ? '1.0' : '1.1';
   }
 

@@ -101,7 +101,7 @@ function respondStream(
     outbox,
     {
       declared: headers.contentLength,
-      isDirect: !exchange.encrypted,
+      isDirect: !exchange.encrypted && exchange.httpVersion !== '2.0',
     },
     (error) => {
       report(exchange, error);

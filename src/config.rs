@@ -60,5 +60,13 @@ pub(crate) const CONNECTION_BUFFER: usize = 64 * 1024;
 /// that the answer is not lost to a reset (RFC 9112, 9.6).
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
+/// How many requests of one HTTP/2 connection are answered at a time; a client waits with more.
+pub(crate) const HTTP2_STREAMS: u32 = 128;
+
+/// After how long without a word an HTTP/2 client is asked whether it is there, and how long its
+/// answer may take.
+pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(20);
+pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// How long a TLS handshake may take.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -2,7 +2,8 @@
 //!
 //! The flow of a request, file by file:
 //!
-//! 1. `server/listener` accepts a connection, `server/tls` and `server/connection` serve it.
+//! 1. `server/listener` accepts a connection, `server/connection` finds out what is spoken over it,
+//!    `server/http1` and `server/http2` serve it.
 //! 2. `service` takes each request: canonical path, route, body.
 //! 3. [`router`] finds the route, as a [`router::RouteId`].
 //! 4. `handler` is the seam: a [`Handler`] takes the [`Request`] and an [`Exchange`].

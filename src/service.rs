@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -41,16 +41,16 @@ pub(crate) struct Service<H> {
 /// What every request of one connection shares.
 pub(crate) struct ConnectionState {
     pub(crate) peer: Arc<Peer>,
-    /// The way past hyper to the socket.
-    passage: Arc<dyn Passage>,
+    /// The way past hyper to the socket, for responses that come one after the other.
+    passage: Option<Arc<dyn Passage>>,
     /// A request was answered before its body was read: the client may still be sending.
     pub(crate) answered_early: AtomicBool,
     /// The response in progress ends where the connection does.
     pub(crate) close_delimited: AtomicBool,
-    /// A request has not been answered, or its answer's head not been made.
-    answering: AtomicBool,
-    /// A response is being streamed, perhaps one of events.
-    streaming: Arc<AtomicBool>,
+    /// How many requests have not been answered, or their answer's head not been made.
+    answering: AtomicUsize,
+    /// How many responses are being streamed; of HTTP/1 it is one, perhaps of events.
+    streaming: Arc<AtomicUsize>,
     event_stream: AtomicBool,
 }
 
@@ -64,28 +64,44 @@ pub(crate) enum Progress {
 }
 
 impl ConnectionState {
-    pub(crate) fn new(peer: Peer, passage: Arc<dyn Passage>) -> Self {
+    pub(crate) fn new(peer: Peer, passage: Option<Arc<dyn Passage>>) -> Self {
         Self {
             passage,
             peer: Arc::new(peer),
             answered_early: AtomicBool::new(false),
             close_delimited: AtomicBool::new(false),
-            answering: AtomicBool::new(false),
+            answering: AtomicUsize::new(0),
             streaming: Arc::default(),
             event_stream: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn progress(&self) -> Progress {
-        if self.answering.load(Ordering::Relaxed) {
+        if self.answering.load(Ordering::Relaxed) > 0 {
             Progress::Request
-        } else if !self.streaming.load(Ordering::Relaxed) {
+        } else if self.streaming.load(Ordering::Relaxed) == 0 {
             Progress::None
         } else if self.event_stream.load(Ordering::Relaxed) {
             Progress::EventStream
         } else {
             Progress::Request
         }
+    }
+}
+
+/// One of those that a number counts, as long as this lives.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(number: &'a AtomicUsize) -> Self {
+        number.fetch_add(1, Ordering::Relaxed);
+        Self(number)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -106,15 +122,17 @@ impl<H: Handler> Service<H> {
         connection: &'a ConnectionState,
         request: http::Request<Incoming>,
     ) -> impl Future<Output = Result<HyperResponse, Infallible>> + Send + 'a {
-        connection.answering.store(true, Ordering::Relaxed);
+        let answering = Counted::new(&connection.answering);
         let begun = self.begin(connection, request);
         async move {
+            // Dropped with this, where the client leaves first.
+            let answering = answering;
             let response = match begun {
                 Begun::Answered(response) => *response,
                 Begun::Handled(reply, version) => answer(connection, reply, version).await,
                 Begun::Reading(reading) => reading.await,
             };
-            connection.answering.store(false, Ordering::Relaxed);
+            drop(answering);
             Ok(response)
         }
     }
@@ -360,7 +378,7 @@ async fn stream(
     connection
         .event_stream
         .store(event_stream, Ordering::Relaxed);
-    body.hold(Arc::clone(&connection.streaming));
+    body.count(Arc::clone(&connection.streaming));
     let content_length = head
         .headers
         .get(header::CONTENT_LENGTH)
@@ -373,7 +391,9 @@ async fn stream(
         None if version == Version::HTTP_10 => Framing::None,
         None => Framing::Chunked,
     };
-    body.framed(framing, Arc::clone(&connection.passage));
+    if let Some(passage) = &connection.passage {
+        body.framed(framing, Arc::clone(passage));
+    }
     let mut response = HttpResponse::new(ResponseBody::Stream(body));
     *response.status_mut() = head.status;
     *response.headers_mut() = head.headers;

@@ -15,7 +15,8 @@ export function installed(...names) {
 export function needing(register, ...programs) {
   const absent = programs.filter((program) => !installed(program));
   if (absent.length === 0) return register;
-  return (title) => missing(register, title, absent.join(', '), `apt-get install ${absent.join(' ')}`);
+  return (title) =>
+    missing(register, title, absent.join(', '), `apt-get install ${absent.join(' ')}`);
 }
 
 /**

@@ -26,6 +26,7 @@ export const UTF8_PATH = 1 << 16;
 export const HTTP_10 = 1 << 17;
 export const ENCRYPTED = 1 << 18;
 export const CONTENT_APART = 1 << 19;
+export const HTTP_2 = 1 << 20;
 
 export const CONTENT_TEXT = 1 << 16;
 export const CONTENT_BYTES = 1 << 17;

@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
 };
@@ -28,8 +28,8 @@ pub(crate) struct StreamBody {
     /// What `Content-Length` still promises; hyper drops the body once it is fulfilled.
     promised: Option<u64>,
     held: Option<Held>,
-    /// Set while hyper has this body.
-    in_progress: Option<Arc<AtomicBool>>,
+    /// Counts this body while hyper has it.
+    in_progress: Option<Arc<AtomicUsize>>,
     /// Boxed: few streams are files.
     file: Option<Box<Reading>>,
 }
@@ -102,10 +102,10 @@ impl StreamBody {
         .await
     }
 
-    /// Has `flag` set for as long as hyper has this body.
-    pub(crate) fn hold(&mut self, flag: Arc<AtomicBool>) {
-        flag.store(true, Ordering::Relaxed);
-        self.in_progress = Some(flag);
+    /// Has `number` count this body for as long as hyper has it.
+    pub(crate) fn count(&mut self, number: Arc<AtomicUsize>) {
+        number.fetch_add(1, Ordering::Relaxed);
+        self.in_progress = Some(number);
     }
 
     /// Tells the body what `Content-Length` was sent.
@@ -263,8 +263,8 @@ impl StreamBody {
 
 impl Drop for StreamBody {
     fn drop(&mut self) {
-        if let Some(flag) = &self.in_progress {
-            flag.store(false, Ordering::Relaxed);
+        if let Some(number) = &self.in_progress {
+            number.fetch_sub(1, Ordering::Relaxed);
         }
         let complete = {
             let mut state = self.shared.lock();

@@ -53,6 +53,8 @@ pub(super) const UTF8_PATH: u32 = 1 << 16;
 pub(super) const HTTP_10: u32 = 1 << 17;
 /// Of a request: the connection is encrypted.
 pub(super) const ENCRYPTED: u32 = 1 << 18;
+/// Of a request: its version is HTTP/2.
+pub(super) const HTTP_2: u32 = 1 << 20;
 /// Of a request: the content is handed over as a `Buffer` of its own.
 pub(super) const CONTENT_APART: u32 = 1 << 19;
 

@@ -129,6 +129,9 @@ impl RequestQueue {
         if head.version == Version::HTTP_10 {
             first |= protocol::HTTP_10;
         }
+        if head.version == Version::HTTP_2 {
+            first |= protocol::HTTP_2;
+        }
         if peer.encrypted {
             first |= protocol::ENCRYPTED;
         }

@@ -1,27 +1,14 @@
-//! One connection: handshake, requests one after the other, close.
+//! One connection: handshake, and which HTTP is spoken over it.
 
-use std::{
-    future::{Future, poll_fn},
-    io,
-    pin::pin,
-    sync::{Arc, atomic::Ordering},
-    task::Poll,
-};
+use std::{future::poll_fn, sync::Arc};
 
-use hyper::{server::conn::http1, service::service_fn};
 use tokio::time::timeout;
 
-use super::{
-    Shutdown, Tls,
-    cork::{Corked, HeldUp},
-    listener::Accepted,
-    socket::Socket,
-    timeouts::{Timeouts, WaitsFor},
-};
+use super::{Shutdown, Tls, cork::Corked, http1, http2, listener::Accepted, socket::Socket};
 use crate::{
-    config::{CONNECTION_BUFFER, HANDSHAKE_TIMEOUT, LINGER},
+    config::HANDSHAKE_TIMEOUT,
     handler::{Handler, Peer},
-    service::{ConnectionState, Progress, Service},
+    service::Service,
 };
 
 /// Serves one connection to its end.
@@ -34,12 +21,12 @@ pub(super) async fn serve<H: Handler>(
     match socket {
         Accepted::Tcp(stream, address) => {
             let peer = Peer::new(Some(address), tls.is_some());
-            secure(stream, tls, peer, &service, &shutdown).await;
+            secure(stream, tls, peer, service, &shutdown).await;
         }
         #[cfg(unix)]
         Accepted::Unix(stream) => {
             let peer = Peer::new(None, tls.is_some());
-            secure(stream, tls, peer, &service, &shutdown).await;
+            secure(stream, tls, peer, service, &shutdown).await;
         }
     }
 }
@@ -48,146 +35,64 @@ async fn secure<H: Handler, S>(
     stream: S,
     tls: Option<Tls>,
     peer: Peer,
-    service: &Service<H>,
+    service: Arc<Service<H>>,
     shutdown: &Shutdown,
 ) where
     S: Socket + 'static,
 {
     match tls {
-        None => serve_http1(stream, peer, service, shutdown).await,
+        None => serve_http(stream, peer, service, shutdown).await,
         // Boxed: a connection without TLS need not carry the room for it along.
         Some(tls) => Box::pin(serve_https(stream, tls, peer, service, shutdown)).await,
     }
 }
 
+/// Over cleartext a client that knows that HTTP/2 is spoken here says so first (RFC 9113, 3.3).
+async fn serve_http<H: Handler, S>(
+    stream: S,
+    peer: Peer,
+    service: Arc<Service<H>>,
+    shutdown: &Shutdown,
+) where
+    S: Socket + 'static,
+{
+    let stream = Corked::new(stream);
+    let limit = service.config.keep_alive_timeout;
+    let preface = poll_fn(|context| stream.poll_preface(context));
+    let preface = async {
+        match limit {
+            Some(limit) => timeout(limit, preface).await.ok(),
+            None => Some(preface.await),
+        }
+    };
+    match shutdown.unless_started(preface).await {
+        Some(Some(Ok(true))) => Box::pin(http2::serve(stream, peer, service, shutdown)).await,
+        Some(Some(Ok(false))) => http1::serve(stream, peer, &service, shutdown).await,
+        // It has said nothing, or has left.
+        _ => {}
+    }
+}
+
+/// Over TLS both sides agree on the protocol in the handshake (ALPN, RFC 7301).
 async fn serve_https<H: Handler, S>(
     stream: S,
     tls: Tls,
     peer: Peer,
-    service: &Service<H>,
+    service: Arc<Service<H>>,
     shutdown: &Shutdown,
 ) where
     S: Socket + 'static,
 {
     // A failed or slow handshake is the client's affair: there is nobody to answer.
     let handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream));
-    if let Some(Ok(Ok(stream))) = shutdown.unless_started(handshake).await {
-        serve_http1(stream, peer, service, shutdown).await;
-    }
-}
-
-async fn serve_http1<H: Handler, S>(
-    stream: S,
-    peer: Peer,
-    service: &Service<H>,
-    shutdown: &Shutdown,
-) where
-    S: Socket + 'static,
-{
+    let Some(Ok(Ok(stream))) = shutdown.unless_started(handshake).await else {
+        return;
+    };
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let stream = Corked::new(stream);
-    let state = ConnectionState::new(peer, stream.passage());
-    let outcome = {
-        let respond = service_fn(|request| service.respond(&state, request));
-        let mut connection = pin!(
-            http1::Builder::new()
-                // A client's FIN is its leaving: it must end a response nobody will read.
-                .half_close(false)
-                .header_read_timeout(None)
-                .max_buf_size(CONNECTION_BUFFER)
-                .serve_connection(stream.clone(), respond)
-        );
-        let mut started = pin!(shutdown.started());
-        let mut draining = false;
-        let mut timeouts = Timeouts::new();
-        poll_fn(|context| {
-            if !draining && started.as_mut().poll(context).is_ready() {
-                draining = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            stream.begin();
-            let served = connection.as_mut().poll(context);
-            if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
-                return Poll::Ready(Outcome::Gone);
-            }
-            let waits_for = waits_for(&stream, &state.progress());
-            if timeouts
-                .poll(waits_for, &service.config, context)
-                .is_ready()
-            {
-                return Poll::Ready(Outcome::TimedOut(waits_for));
-            }
-            match served {
-                Poll::Ready(Ok(())) => Poll::Ready(Outcome::Ended),
-                Poll::Ready(Err(error)) if error.is_parse() => Poll::Ready(Outcome::Malformed),
-                Poll::Ready(Err(_)) => Poll::Ready(Outcome::Broken),
-                Poll::Pending => stream.poll_left(context).map(|()| Outcome::Gone),
-            }
-        })
-        .await
-    };
-    let linger = match outcome {
-        Outcome::Gone | Outcome::TimedOut(WaitsFor::Request) => return,
-        // What is on its way goes nowhere, and must not look complete.
-        Outcome::TimedOut(WaitsFor::Client(_)) => return stream.reset(),
-        Outcome::TimedOut(_) => {
-            stream.write_last(request_timeout().as_bytes());
-            true
-        }
-        Outcome::Broken if state.close_delimited.load(Ordering::Relaxed) => {
-            // The end of such a response is the end of the connection: only a reset says that it
-            // is not whole.
-            return stream.reset();
-        }
-        Outcome::Malformed => true,
-        Outcome::Ended | Outcome::Broken => state.answered_early.load(Ordering::Relaxed),
-    };
-    let _ = shutdown
-        .unless_expired(timeout(LINGER, end(&stream, linger)))
-        .await;
-}
-
-/// How hyper left a connection.
-enum Outcome {
-    /// As both sides wanted.
-    Ended,
-    /// The client broke the protocol; it was told so.
-    Malformed,
-    /// A response could not be completed, or the client left in the middle.
-    Broken,
-    /// Nothing can be sent any more.
-    Gone,
-    /// The client kept the connection waiting for too long.
-    TimedOut(WaitsFor),
-}
-
-/// The answer to a head that does not come to its end (RFC 9110, 15.5.9).
-fn request_timeout() -> String {
-    let content = r#"{"error":"Request Timeout","message":"the head took too long"}"#;
-    format!(
-        "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {}\r\n\r\n{content}",
-        content.len()
-    )
-}
-
-/// What a connection that has been polled waits for.
-fn waits_for<S: Socket>(stream: &Corked<S>, progress: &Progress) -> WaitsFor {
-    let in_progress = *progress != Progress::None;
-    match stream.held_up(in_progress) {
-        HeldUp::Writing(taken) if *progress != Progress::EventStream => WaitsFor::Client(taken),
-        HeldUp::Reading => WaitsFor::Head,
-        HeldUp::Not if !in_progress => WaitsFor::Request,
-        HeldUp::Writing(_) | HeldUp::Not => WaitsFor::Server,
+    if is_http2 {
+        http2::serve(stream, peer, service, shutdown).await;
+    } else {
+        http1::serve(stream, peer, &service, shutdown).await;
     }
-}
-
-/// Sends what is left to send and ends the sending side. With `linger`, takes what the client still
-/// sends: closing a socket with unread data resets the connection, and the reset can overtake the
-/// answer (RFC 9112, 9.6).
-async fn end<S: Socket>(stream: &Corked<S>, linger: bool) -> io::Result<()> {
-    poll_fn(|context| stream.poll_end(context)).await?;
-    if linger {
-        poll_fn(|context| stream.poll_discard(context)).await?;
-    }
-    Ok(())
 }

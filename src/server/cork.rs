@@ -37,6 +37,8 @@ const AHEAD: usize = 16 * 1024;
 /// Behind more than that, how often it is looked whether the client has left: nothing wakes who does
 /// not read.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// What an HTTP/2 client sends first (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How many slices one system call is given.
 const SLICES: usize = 16;
 
@@ -143,6 +145,27 @@ impl<S: Socket> Corked<S> {
             drained.drained();
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether the client begins as one of HTTP/2 does. What was read for that, hyper reads again.
+    pub(super) fn poll_preface(&self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut inner = self.lock();
+        loop {
+            let known = inner.ahead.len().min(PREFACE.len());
+            if inner.ahead[..known] != PREFACE[..known] {
+                return Poll::Ready(Ok(false));
+            }
+            if known == PREFACE.len() {
+                return Poll::Ready(Ok(true));
+            }
+            let mut bytes = [MaybeUninit::uninit(); 1024];
+            let mut buffer = ReadBuf::uninit(&mut bytes);
+            ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            inner.ahead.extend_from_slice(buffer.filled());
+        }
     }
 
     /// Where hyper, polled, did not wait for the socket: resolves when the client has left.
@@ -303,6 +326,9 @@ impl<S: Socket> Read for Corked<S> {
             let length = inner.ahead.len().min(buffer.remaining());
             buffer.put_slice(&inner.ahead[..length]);
             inner.ahead.drain(..length);
+            if inner.ahead.is_empty() {
+                inner.ahead = Vec::new();
+            }
             return Poll::Ready(Ok(()));
         }
         let read = Pin::new(&mut inner.stream).poll_read(context, buffer);

@@ -2,6 +2,8 @@
 
 mod connection;
 mod cork;
+mod http1;
+mod http2;
 mod listener;
 mod shutdown;
 mod socket;

@@ -1,0 +1,140 @@
+//! A connection that speaks HTTP/1.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    sync::atomic::Ordering,
+    task::Poll,
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+use tokio::time::timeout;
+
+use super::{
+    Shutdown,
+    cork::{Corked, HeldUp},
+    socket::Socket,
+    timeouts::{Timeouts, WaitsFor},
+};
+use crate::{
+    config::{CONNECTION_BUFFER, LINGER},
+    handler::{Handler, Peer},
+    service::{ConnectionState, Progress, Service},
+};
+
+/// Serves HTTP/1.0 and HTTP/1.1: requests one after the other, until one side has had enough.
+pub(super) async fn serve<H: Handler, S>(
+    stream: Corked<S>,
+    peer: Peer,
+    service: &Service<H>,
+    shutdown: &Shutdown,
+) where
+    S: Socket + 'static,
+{
+    let state = ConnectionState::new(peer, Some(stream.passage()));
+    let outcome = {
+        let respond = service_fn(|request| service.respond(&state, request));
+        let mut connection = pin!(
+            http1::Builder::new()
+                // A client's FIN is its leaving: it must end a response nobody will read.
+                .half_close(false)
+                .header_read_timeout(None)
+                .max_buf_size(CONNECTION_BUFFER)
+                .serve_connection(stream.clone(), respond)
+        );
+        let mut started = pin!(shutdown.started());
+        let mut draining = false;
+        let mut timeouts = Timeouts::new();
+        poll_fn(|context| {
+            if !draining && started.as_mut().poll(context).is_ready() {
+                draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            stream.begin();
+            let served = connection.as_mut().poll(context);
+            if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
+                return Poll::Ready(Outcome::Gone);
+            }
+            let waits_for = waits_for(&stream, &state.progress());
+            if timeouts
+                .poll(waits_for, &service.config, context)
+                .is_ready()
+            {
+                return Poll::Ready(Outcome::TimedOut(waits_for));
+            }
+            match served {
+                Poll::Ready(Ok(())) => Poll::Ready(Outcome::Ended),
+                Poll::Ready(Err(error)) if error.is_parse() => Poll::Ready(Outcome::Malformed),
+                Poll::Ready(Err(_)) => Poll::Ready(Outcome::Broken),
+                Poll::Pending => stream.poll_left(context).map(|()| Outcome::Gone),
+            }
+        })
+        .await
+    };
+    let linger = match outcome {
+        Outcome::Gone | Outcome::TimedOut(WaitsFor::Request) => return,
+        // What is on its way goes nowhere, and must not look complete.
+        Outcome::TimedOut(WaitsFor::Client(_)) => return stream.reset(),
+        Outcome::TimedOut(_) => {
+            stream.write_last(request_timeout().as_bytes());
+            true
+        }
+        Outcome::Broken if state.close_delimited.load(Ordering::Relaxed) => {
+            // The end of such a response is the end of the connection: only a reset says that it
+            // is not whole.
+            return stream.reset();
+        }
+        Outcome::Malformed => true,
+        Outcome::Ended | Outcome::Broken => state.answered_early.load(Ordering::Relaxed),
+    };
+    let _ = shutdown
+        .unless_expired(timeout(LINGER, end(&stream, linger)))
+        .await;
+}
+
+/// How hyper left a connection.
+enum Outcome {
+    /// As both sides wanted.
+    Ended,
+    /// The client broke the protocol; it was told so.
+    Malformed,
+    /// A response could not be completed, or the client left in the middle.
+    Broken,
+    /// Nothing can be sent any more.
+    Gone,
+    /// The client kept the connection waiting for too long.
+    TimedOut(WaitsFor),
+}
+
+/// The answer to a head that does not come to its end (RFC 9110, 15.5.9).
+fn request_timeout() -> String {
+    let content = r#"{"error":"Request Timeout","message":"the head took too long"}"#;
+    format!(
+        "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{content}",
+        content.len()
+    )
+}
+
+/// What a connection that has been polled waits for.
+fn waits_for<S: Socket>(stream: &Corked<S>, progress: &Progress) -> WaitsFor {
+    let in_progress = *progress != Progress::None;
+    match stream.held_up(in_progress) {
+        HeldUp::Writing(taken) if *progress != Progress::EventStream => WaitsFor::Client(taken),
+        HeldUp::Reading => WaitsFor::Head,
+        HeldUp::Not if !in_progress => WaitsFor::Request,
+        HeldUp::Writing(_) | HeldUp::Not => WaitsFor::Server,
+    }
+}
+
+/// Sends what is left to send and ends the sending side. With `linger`, takes what the client still
+/// sends: closing a socket with unread data resets the connection, and the reset can overtake the
+/// answer (RFC 9112, 9.6).
+async fn end<S: Socket>(stream: &Corked<S>, linger: bool) -> io::Result<()> {
+    poll_fn(|context| stream.poll_end(context)).await?;
+    if linger {
+        poll_fn(|context| stream.poll_discard(context)).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! A connection that speaks HTTP/2: many requests at a time, each a stream of its own.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use http_body::Body;
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::timeout;
+
+use super::{
+    Shutdown,
+    cork::Corked,
+    socket::Socket,
+    timeouts::{Timeouts, WaitsFor},
+};
+use crate::{
+    body::ResponseBody,
+    config::{CONNECTION_BUFFER, HTTP2_STREAMS, LINGER, PING_INTERVAL, PING_TIMEOUT},
+    handler::{Handler, Peer},
+    service::{ConnectionState, Progress, Service},
+};
+
+/// Serves HTTP/2 until one side has had enough.
+pub(super) async fn serve<H: Handler, S>(
+    stream: Corked<S>,
+    peer: Peer,
+    service: Arc<Service<H>>,
+    shutdown: &Shutdown,
+) where
+    S: Socket + 'static,
+{
+    let state = Arc::new(ConnectionState::new(peer, None));
+    let respond = {
+        let (service, state) = (Arc::clone(&service), Arc::clone(&state));
+        service_fn(move |mut request| {
+            name_host(&mut request);
+            let (service, state) = (Arc::clone(&service), Arc::clone(&state));
+            async move {
+                let is_head = request.method() == Method::HEAD;
+                let response = service.respond(&state, request).await?;
+                Ok::<_, Infallible>(if is_head {
+                    without_content(response)
+                } else {
+                    response
+                })
+            }
+        })
+    };
+    let mut connection = pin!(
+        http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(HTTP2_STREAMS)
+            .max_header_list_size(CONNECTION_BUFFER as u32)
+            // What hyper takes of one stream beyond what the client has room for.
+            .max_send_buf_size(CONNECTION_BUFFER)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .serve_connection(stream.clone(), respond)
+    );
+    let mut started = pin!(shutdown.started());
+    let mut draining = false;
+    let mut timeouts = Timeouts::new();
+    let is_over = poll_fn(|context| {
+        let waits_for = match state.progress() {
+            Progress::None => WaitsFor::Request,
+            Progress::Request | Progress::EventStream => WaitsFor::Server,
+        };
+        let idle = timeouts.poll(waits_for, &service.config, context);
+        if !draining && (idle.is_ready() || started.as_mut().poll(context).is_ready()) {
+            draining = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        let served = connection.as_mut().poll(context);
+        if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
+            return Poll::Ready(true);
+        }
+        match served {
+            Poll::Ready(_) => Poll::Ready(false),
+            // Told to go, it has not gone: nobody answers.
+            Poll::Pending if idle.is_ready() => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await;
+    if !is_over {
+        let end = poll_fn(|context| stream.poll_end(context));
+        let _ = shutdown.unless_expired(timeout(LINGER, end)).await;
+    }
+}
+
+/// The answer to HEAD. Over HTTP/1 hyper leaves the content out by itself.
+fn without_content(mut response: http::Response<ResponseBody>) -> http::Response<ResponseBody> {
+    if let Some(length) = response.body().size_hint().exact()
+        && length > 0
+    {
+        let headers = response.headers_mut();
+        headers
+            .entry(header::CONTENT_LENGTH)
+            .or_insert_with(|| HeaderValue::from(length));
+    }
+    *response.body_mut() = ResponseBody::Full(Bytes::new());
+    response
+}
+
+/// Says in `Host` what the pseudo-field `:authority` says (RFC 9113, 8.3.1): handlers know no other.
+fn name_host(request: &mut http::Request<Incoming>) {
+    if request.headers().contains_key(header::HOST) {
+        return;
+    }
+    let authority = request.uri().authority();
+    let host = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    if let Some(host) = host {
+        request.headers_mut().insert(header::HOST, host);
+    }
+}
