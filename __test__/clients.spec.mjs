@@ -204,7 +204,9 @@ for (const [version, flags, options, codes] of [
   ['HTTP/1.1', [], {}, [18, 18, 18]],
   // Without a length only a reset can tell the end from a failure.
   ['HTTP/1.0', ['--http1.0'], {}, [56, 18, 18]],
-  ['TLS', ['--insecure'], TLS, [18, 18, 18]],
+  ['TLS', ['--insecure', '--http1.1'], TLS, [18, 18, 18]],
+  // Over TLS curl speaks it by itself.
+  ['HTTP/2', ['--insecure'], TLS, [92, 92, 92]],
 ]) {
   curlTest(`curl: a download over ${version}, whole`, async (t) => {
     const origin = originOf(await serve(t, WHOLE, options), options.https ? 'https' : 'http');
