@@ -163,9 +163,27 @@ export type Routes = Record<
   { readonly [Method in RouteMethod]?: RequestHandler<any, any, any, any> }
 >;
 
+/** What HTTPS is served with. */
+export interface SecureOptions {
+  /** The private key (PEM: PKCS #8, PKCS #1 or SEC1). */
+  key: string | Buffer;
+  /** The certificate and those that lead to it, leaf first (PEM). */
+  cert: string | Buffer;
+  /** What the key is encrypted with, where it is. */
+  passphrase?: string;
+}
+
+export interface CloseOptions {
+  /**
+   * How long requests in flight may take to finish, in milliseconds; what is left then, event streams
+   * above all, is closed. Default: 10 s.
+   */
+  deadline?: number;
+}
+
 export interface ServerOptions {
-  /** Serve HTTPS with this key and certificate chain (PEM). */
-  https?: { key: string | Buffer; cert: string | Buffer };
+  /** Serve HTTPS (and HTTP/2 to clients that offer it) with this key and certificate. */
+  https?: SecureOptions;
   /** The largest request body accepted, in bytes; a larger one is answered 413. Default: 1 MiB. */
   bodyLimit?: number;
   /** How many connections may be open at a time; one more is closed as it comes. Default: no limit. */
@@ -209,6 +227,14 @@ export interface Server extends EventEmitter {
    * Without a running server the callback gets `ERR_SERVER_NOT_RUNNING`.
    */
   close(callback?: (error?: Error) => void): this;
+  close(options: CloseOptions, callback?: (error?: Error) => void): this;
+  /**
+   * Serves new connections with another key and certificate; those that are open go on.
+   *
+   * @throws `WAPIX_INVALID_TLS` where they cannot be used, or the server was not made for HTTPS;
+   *   the ones before stay in use.
+   */
+  setSecureContext(options: SecureOptions): this;
   /** Where the server listens: a path for a Unix socket, `null` when it does not. */
   address(): AddressInfo | string | null;
   /** Whether the server accepts connections. */

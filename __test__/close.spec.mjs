@@ -5,7 +5,7 @@ import { connect, request, requestBytes } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { aborted, closed, deferred, once } from './helpers/events.mjs';
 import { captureErrors } from './helpers/log.mjs';
-import { serve } from './helpers/server.mjs';
+import { serve, serveGet } from './helpers/server.mjs';
 
 captureErrors();
 
@@ -195,4 +195,24 @@ test('what never ends is cut off at the deadline: sources destroyed, signals abo
   t.truthy(await never.ended());
   t.truthy(await halfway.ended());
   t.is(events.bytes.indexOf('0\r\n\r\n'), -1, 'the stream does not look complete');
+});
+
+for (const [name, args] of [
+  ['close({ deadline })', [{ deadline: 50 }]],
+  ['close({ deadline: 0 })', [{ deadline: 0 }]],
+]) {
+  test(`${name} does not wait longer for what is in flight`, async (t) => {
+    const server = await serveGet(t, () => new Promise(() => {}));
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    // Well before the ten seconds that it would wait by itself.
+    await within(new Promise((resolve) => server.close(...args, resolve)), 'close', 5_000);
+    t.truthy(await client.ended());
+  });
+}
+
+test('a deadline is a number from 0 on', (t) => {
+  for (const deadline of [-1, Number.NaN, '10']) {
+    t.throws(() => createServer({}).close({ deadline }), { code: 'WAPIX_INVALID_OPTION' });
+  }
 });

@@ -2,15 +2,19 @@ import { EventEmitter } from 'node:events';
 import { type AddressInfo, isIP } from 'node:net';
 import { constants } from 'node:os';
 import type { BindingListening } from '../binding/index.js';
-import type { Server as Contract, Routes, ServerOptions } from '../index.js';
+import type {
+  CloseOptions,
+  Server as Contract,
+  Routes,
+  SecureOptions,
+  ServerOptions,
+} from '../index.js';
 import { type BindingServer, createServer as createNative } from './bridge/native.js';
 import { Dispatcher } from './dispatch.js';
 import { fromNative, WapixError } from './errors.js';
 import type { Route } from './exchange.js';
 import { type ListenArguments, listenError, readListenArguments, resolveHost } from './listen.js';
-
-/** How long `close` lets requests in flight finish, in milliseconds. */
-const CLOSE_DEADLINE = 10_000;
+import { readDeadline, readLimits, readTls } from './options.js';
 
 /** What binding `::` fails with where the system has no IPv6. */
 const NO_IPV6 = new Set([
@@ -18,6 +22,8 @@ const NO_IPV6 = new Set([
   constants.errno.EADDRNOTAVAIL,
   constants.errno.EINVAL,
 ]);
+
+type Callback = (error?: Error) => void;
 
 const METHODS = new Set(['get', 'post', 'put', 'patch', 'delete', 'head', 'options']);
 
@@ -38,7 +44,7 @@ class Server extends EventEmitter implements Contract {
     try {
       this.#native = createNative(table, {
         ...readLimits(options),
-        ...readTls(options.https),
+        ...(options.https === undefined ? {} : readTls(options.https)),
       });
     } catch (error) {
       throw fromNative(error);
@@ -71,7 +77,9 @@ class Server extends EventEmitter implements Contract {
     return this;
   }
 
-  close(callback?: (error?: Error) => void): this {
+  close(first?: CloseOptions | Callback, second?: Callback): this {
+    const [options, callback] = typeof first === 'function' ? [undefined, first] : [first, second];
+    const deadline = readDeadline(options);
     if (this.#state === 'resolving') {
       this.#state = 'idle';
       process.nextTick(() => this.emit('close'));
@@ -88,7 +96,17 @@ class Server extends EventEmitter implements Contract {
     if (callback) this.once('close', () => callback());
     this.#state = 'closing';
     this.#address = null;
-    this.#native.close(CLOSE_DEADLINE);
+    this.#native.close(deadline);
+    return this;
+  }
+
+  setSecureContext(options: SecureOptions): this {
+    const { key, cert } = readTls(options);
+    try {
+      this.#native.setSecureContext(key, cert);
+    } catch (error) {
+      throw fromNative(error);
+    }
     return this;
   }
 
@@ -174,41 +192,6 @@ function readRoutes(routes: Routes): Route[] {
     }
   }
   return table;
-}
-
-/** Options that are numbers, and what they count. */
-const LIMITS = {
-  bodyLimit: 'bytes',
-  maxConnections: 'connections',
-  headersTimeout: 'milliseconds',
-  requestTimeout: 'milliseconds',
-  keepAliveTimeout: 'milliseconds',
-  writeTimeout: 'milliseconds',
-} as const;
-
-function readLimits(options: ServerOptions): Partial<Record<keyof typeof LIMITS, number>> {
-  const limits: Partial<Record<keyof typeof LIMITS, number>> = {};
-  for (const [name, unit] of Object.entries(LIMITS) as [keyof typeof LIMITS, string][]) {
-    const limit = options[name];
-    if (limit === undefined) continue;
-    if (typeof limit !== 'number' || !(limit >= 0)) {
-      const message = `${name} is a number of ${unit}, not ${String(limit)}`;
-      throw new WapixError('WAPIX_INVALID_OPTION', message);
-    }
-    limits[name] = limit;
-  }
-  return limits;
-}
-
-function readTls(https: ServerOptions['https']): { key?: Buffer; cert?: Buffer } {
-  if (https === undefined) return {};
-  const { key, cert } = https;
-  if (!key || !cert) {
-    const missing = key ? 'cert' : 'key';
-    const message = `https: \`${missing}\` is missing; HTTPS needs \`key\` and \`cert\` (PEM)`;
-    throw new WapixError('WAPIX_INVALID_TLS', message);
-  }
-  return { key: Buffer.from(key), cert: Buffer.from(cert) };
 }
 
 function toAddress(bound: BindingListening): AddressInfo | string {

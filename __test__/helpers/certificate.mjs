@@ -7,6 +7,9 @@ const read = (name) => readFileSync(new URL(`../fixtures/${name}`, import.meta.u
 export const CERT = read('localhost.cert.pem');
 export const KEY = read('localhost.key.pem');
 
+/** Another certificate for localhost, and its key. */
+export const OTHER = { cert: read('other.cert.pem'), key: read('other.key.pem') };
+
 /** A key that belongs to no certificate. */
 export const OTHER_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .privateKey.export({ type: 'pkcs8', format: 'pem' })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import type { Server } from '../../index.js';
+import type { SecureOptions, Server } from '../../index.js';
 import { WapixError } from '../errors.js';
 import { loadRoutes } from '../routes/load.js';
 import type { RouteFile } from '../routes/scan.js';
@@ -11,10 +11,15 @@ import type { ServeOptions } from './options.js';
 export async function prepare(
   options: ServeOptions,
 ): Promise<{ server: Server; files: readonly RouteFile[] }> {
-  const { key, cert } = options;
-  const https = key && cert ? { key: readPem('--key', key), cert: readPem('--cert', cert) } : null;
+  const https = readSecureContext(options);
   const { routes, files } = await loadRoutes(options.routes);
   return { server: createServer(routes, https ? { https } : {}), files };
+}
+
+/** The key and certificate that `--key` and `--cert` name, as they are now. */
+export function readSecureContext({ key, cert }: ServeOptions): SecureOptions | undefined {
+  if (!key || !cert) return undefined;
+  return { key: readPem('--key', key), cert: readPem('--cert', cert) };
 }
 
 /** Where a server listens. */

@@ -4,6 +4,7 @@ import { WapixError } from '../errors.js';
 import { show } from '../routes/show.js';
 import { routeTable } from './banner.js';
 import type { ServeOptions } from './options.js';
+import { renewCertificates } from './renew.js';
 import { report } from './report.js';
 import { listen, prepare } from './serve.js';
 
@@ -35,5 +36,6 @@ export async function start(options: ServeOptions): Promise<void> {
   server = prepared.server;
   const { url } = await listen(server, options);
   server.on('error', (error) => process.exit(report(error)));
+  await renewCertificates(server, options);
   process.stdout.write(`${routeTable(prepared.files)}\n  ${url}\n`);
 }

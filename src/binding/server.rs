@@ -359,6 +359,18 @@ impl BindingServer {
         }
     }
 
+    /// Serves new connections with another key and certificate (PEM). Throws `WAPIX_INVALID_TLS`.
+    #[napi]
+    pub fn set_secure_context(&self, key: &[u8], cert: &[u8]) -> Result<(), String> {
+        let Some(tls) = &self.tls else {
+            let message = "the server was made without `https`";
+            return Err(coded("WAPIX_INVALID_TLS", message));
+        };
+        let other = Tls::from_pem(key, cert).map_err(|error| coded("WAPIX_INVALID_TLS", error))?;
+        tls.replace(&other);
+        Ok(())
+    }
+
     /// Stops accepting and, at the latest after `deadline` milliseconds, closes what is left. The
     /// last record of the last batch says when it has happened.
     #[napi]

@@ -84,7 +84,7 @@ async fn serve_https<H: Handler, S>(
     S: Socket + 'static,
 {
     // A failed or slow handshake is the client's affair: there is nobody to answer.
-    let handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor.accept(stream));
+    let handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream));
     let Some(Ok(Ok(stream))) = shutdown.unless_started(handshake).await else {
         return;
     };

@@ -1,16 +1,17 @@
 //! TLS: a key and a certificate chain to serve HTTPS with.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio_rustls::{TlsAcceptor, rustls};
 
 use crate::Error;
 
-/// A key and its certificate chain, checked to belong together.
+/// A key and its certificate chain, checked to belong together. Clones are the same one, replaced
+/// together.
 #[derive(Clone)]
 pub struct Tls {
-    pub(super) acceptor: TlsAcceptor,
+    acceptor: Arc<Mutex<TlsAcceptor>>,
 }
 
 impl Tls {
@@ -35,7 +36,22 @@ impl Tls {
             .map_err(|error| Error::Tls(format!("`key` and `cert` cannot be used: {error}")))?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            acceptor: Arc::new(Mutex::new(TlsAcceptor::from(Arc::new(config)))),
         })
+    }
+
+    /// Has new connections served with `other`.
+    pub fn replace(&self, other: &Self) {
+        let acceptor = other.acceptor();
+        *self.lock() = acceptor;
+    }
+
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TlsAcceptor> {
+        // No code that can panic runs under this lock.
+        self.acceptor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,36 @@
+import { once } from 'node:events';
+import type { Server } from '../../index.js';
+import type { ServeOptions } from './options.js';
+import { report } from './report.js';
+import { readSecureContext } from './serve.js';
+
+/** A key and its certificate are renewed as two files: both are there then. */
+const DEBOUNCE_MS = 200;
+
+/** Has `server` use the key and certificate of the command line whenever their files change. */
+export async function renewCertificates(server: Server, options: ServeOptions): Promise<void> {
+  const { key, cert } = options;
+  if (!key || !cert) return;
+  // An ES module only.
+  const chokidar = await import('chokidar');
+  const watcher = chokidar.watch([key, cert], { ignoreInitial: true });
+  let timer: NodeJS.Timeout | undefined;
+  const renew = (): void => {
+    try {
+      const secure = readSecureContext(options);
+      if (secure) server.setSecureContext(secure);
+      process.stdout.write('  The new certificate is in use.\n');
+    } catch (error) {
+      // The other file may be about to follow; until then the old ones serve.
+      report(error);
+    }
+  };
+  watcher.on('all', () => {
+    clearTimeout(timer);
+    timer = setTimeout(renew, DEBOUNCE_MS);
+  });
+  watcher.on('error', report);
+  // Whatever is changed once the URL is printed is noticed.
+  await once(watcher, 'ready');
+  server.once('close', () => watcher.close());
+}

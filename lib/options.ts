@@ -1,0 +1,75 @@
+import { createPrivateKey } from 'node:crypto';
+import type { CloseOptions, SecureOptions, ServerOptions } from '../index.js';
+import { WapixError } from './errors.js';
+
+/** Options that are numbers, and what they count. */
+const LIMITS = {
+  bodyLimit: 'bytes',
+  maxConnections: 'connections',
+  headersTimeout: 'milliseconds',
+  requestTimeout: 'milliseconds',
+  keepAliveTimeout: 'milliseconds',
+  writeTimeout: 'milliseconds',
+} as const;
+
+/** @throws `WAPIX_INVALID_OPTION` for one that is no number from 0 on */
+export function readLimits(options: ServerOptions): Partial<Record<keyof typeof LIMITS, number>> {
+  const limits: Partial<Record<keyof typeof LIMITS, number>> = {};
+  for (const [name, unit] of Object.entries(LIMITS) as [keyof typeof LIMITS, string][]) {
+    const limit = options[name];
+    if (limit === undefined) continue;
+    if (typeof limit !== 'number' || !(limit >= 0)) {
+      const message = `${name} is a number of ${unit}, not ${String(limit)}`;
+      throw new WapixError('WAPIX_INVALID_OPTION', message);
+    }
+    limits[name] = limit;
+  }
+  return limits;
+}
+
+/** How long `close` lets requests in flight finish where nobody says, in milliseconds. */
+const CLOSE_DEADLINE = 10_000;
+/** What a number of 32 bits can hold: seven weeks. */
+const LONGEST_DEADLINE = 0xffff_ffff;
+
+/** @throws `WAPIX_INVALID_OPTION` for one that is no number from 0 on */
+export function readDeadline(options: CloseOptions | undefined): number {
+  const deadline = options?.deadline ?? CLOSE_DEADLINE;
+  if (typeof deadline !== 'number' || !(deadline >= 0)) {
+    const message = `deadline is a number of milliseconds, not ${String(deadline)}`;
+    throw new WapixError('WAPIX_INVALID_OPTION', message);
+  }
+  return Math.min(deadline, LONGEST_DEADLINE);
+}
+
+/**
+ * A key as Rust reads it, and the certificate chain.
+ *
+ * @throws `WAPIX_INVALID_TLS` where one is missing, or the passphrase is not the key's
+ */
+export function readTls(options: SecureOptions): { key: Buffer; cert: Buffer } {
+  const { key, cert, passphrase } = options;
+  if (!key || !cert) {
+    const missing = key ? 'cert' : 'key';
+    const message = `https: \`${missing}\` is missing; HTTPS needs \`key\` and \`cert\` (PEM)`;
+    throw new WapixError('WAPIX_INVALID_TLS', message);
+  }
+  return {
+    key: passphrase === undefined ? Buffer.from(key) : decrypt(key, passphrase),
+    cert: Buffer.from(cert),
+  };
+}
+
+function decrypt(key: string | Buffer, passphrase: string): Buffer {
+  try {
+    const decrypted = createPrivateKey({ key, passphrase });
+    return Buffer.from(decrypted.export({ type: 'pkcs8', format: 'pem' }));
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new WapixError(
+      'WAPIX_INVALID_TLS',
+      `\`key\` cannot be decrypted with \`passphrase\`: ${reason}`,
+      { cause },
+    );
+  }
+}
