@@ -63,8 +63,13 @@ export interface Request<
   readonly raw: IncomingMessage;
   /** Aborts when the client leaves before the response is complete; never on success. */
   readonly signal: AbortSignal;
-  /** The address of the connection's other end; `''` over a Unix socket. */
+  /**
+   * The client's address: that of the connection's other end (`''` over a Unix socket) or, where that is
+   * a proxy of `trustProxy`, what it says.
+   */
   readonly ip: string;
+  /** What the client speaks, with us or with a proxy of `trustProxy`. */
+  readonly protocol: 'http' | 'https';
   /** The body's bytes, empty where there is no body. */
   readonly rawBody: Buffer;
 }
@@ -186,6 +191,12 @@ export interface ServerOptions {
   https?: SecureOptions;
   /** The largest request body accepted, in bytes; a larger one is answered 413. Default: 1 MiB. */
   bodyLimit?: number;
+  /**
+   * Which neighbours are proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, in
+   * `req.ip` and `req.protocol`: `true` for all, `'loopback'` for this machine, IP addresses, or ranges of
+   * them (`'10.0.0.0/8'`). Default: none, as any client can send these fields.
+   */
+  trustProxy?: boolean | string | readonly string[];
   /** How many connections may be open at a time; one more is closed as it comes. Default: no limit. */
   maxConnections?: number;
   /**
@@ -214,6 +225,11 @@ export interface ListenOptions {
   host?: string;
   /** A Unix socket, instead of `port` and `host`. */
   path?: string;
+  /**
+   * Share the port with other processes that ask for the same, which the system gives connections in
+   * turn (SO_REUSEPORT; not on Windows). Default: false.
+   */
+  reusePort?: boolean;
 }
 
 /** An HTTP server, shaped like Node's `http.Server`. */

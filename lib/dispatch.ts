@@ -5,6 +5,7 @@ import { Outbox } from './bridge/outbox.js';
 import { parseContent } from './content.js';
 import { WapixError } from './errors.js';
 import type { Exchange, Route } from './exchange.js';
+import type { Trust } from './proxy.js';
 import { Request } from './request.js';
 import { respond, respondError } from './respond.js';
 
@@ -17,11 +18,13 @@ const PATIENCE = 0.1;
 export class Dispatcher {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
+  readonly #trust: Trust;
   #sinceLook = 0;
   #lastFlush = 0;
 
   /** @param onClosed - the server has closed; no request comes any more */
-  constructor(native: BindingServer, routes: readonly Route[], onClosed: () => void) {
+  constructor(native: BindingServer, routes: readonly Route[], trust: Trust, onClosed: () => void) {
+    this.#trust = trust;
     this.#outbox = new Outbox(native);
     this.#inbox = new Inbox(native, routes, {
       begin: () => {
@@ -43,7 +46,7 @@ export class Dispatcher {
   #run(exchange: Exchange): void {
     try {
       const { content } = exchange;
-      const request = new Request(exchange);
+      const request = new Request(exchange, this.#trust);
       if (content.length > 0) {
         exchange.body = parseContent(content, request.headers['content-type']);
       }

@@ -3,14 +3,17 @@ import { parse as parseQuery } from 'node:querystring';
 import type { Request as Contract } from '../index.js';
 import type { Exchange } from './exchange.js';
 import { joinHeaders } from './headers.js';
+import { clientIp, clientProtocol, type Trust } from './proxy.js';
 import { toIncomingMessage } from './raw.js';
 
 /** What a handler is given. Each property is computed when it is first read. */
 export class Request implements Contract {
   readonly #exchange: Exchange;
+  readonly #trust: Trust;
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: Exchange, trust: Trust) {
     this.#exchange = exchange;
+    this.#trust = trust;
   }
 
   get params(): Record<string, string> {
@@ -60,7 +63,15 @@ export class Request implements Contract {
   }
 
   get ip(): string {
-    return this.#exchange.ip;
+    const { ip } = this.#exchange;
+    if (!this.#trust(ip)) return ip;
+    return clientIp(ip, String(this.headers['x-forwarded-for'] ?? ''), this.#trust);
+  }
+
+  get protocol(): 'http' | 'https' {
+    const { ip, encrypted } = this.#exchange;
+    const said = this.#trust(ip) ? String(this.headers['x-forwarded-proto'] ?? '') : '';
+    return clientProtocol(said) ?? (encrypted ? 'https' : 'http');
   }
 
   get rawBody(): Buffer {

@@ -15,6 +15,7 @@ import { fromNative, WapixError } from './errors.js';
 import type { Route } from './exchange.js';
 import { type ListenArguments, listenError, readListenArguments, resolveHost } from './listen.js';
 import { readDeadline, readLimits, readTls } from './options.js';
+import { readTrust } from './proxy.js';
 
 /** What binding `::` fails with where the system has no IPv6. */
 const NO_IPV6 = new Set([
@@ -40,6 +41,7 @@ class Server extends EventEmitter implements Contract {
 
   constructor(routes: readonly Route[], options: ServerOptions) {
     super();
+    const trust = readTrust(options.trustProxy);
     const table = routes.map(({ method, pattern }) => ({ method, pattern }));
     try {
       this.#native = createNative(table, {
@@ -49,7 +51,7 @@ class Server extends EventEmitter implements Contract {
     } catch (error) {
       throw fromNative(error);
     }
-    this.#dispatcher = new Dispatcher(this.#native, routes, () => this.#onClosed());
+    this.#dispatcher = new Dispatcher(this.#native, routes, trust, () => this.#onClosed());
   }
 
   get listening(): boolean {
@@ -134,6 +136,7 @@ class Server extends EventEmitter implements Contract {
           ...(path === undefined ? { port: where.port ?? 0 } : { path }),
           ip,
           ...(backlog === undefined ? {} : { backlog }),
+          ...(where.reusePort ? { reusePort: true } : {}),
         },
         this.#dispatcher.onWork,
       );

@@ -13,6 +13,7 @@ pub struct BindingAddress {
     pub port: Option<u16>,
     pub path: Option<String>,
     pub backlog: Option<i32>,
+    pub reuse_port: Option<bool>,
 }
 
 /// The address bound, or the system's error number.
@@ -40,7 +41,8 @@ pub(super) fn bind(address: BindingAddress) -> std::io::Result<Listener> {
     let ip: IpAddr = ip
         .parse()
         .map_err(|_| std::io::Error::from_raw_os_error(INVALID_ARGUMENT))?;
-    Listener::tcp(SocketAddr::new(ip, port), backlog)
+    let reuse_port = address.reuse_port.unwrap_or(false);
+    Listener::tcp(SocketAddr::new(ip, port), backlog, reuse_port)
 }
 
 /// `EINVAL` (`WSAEINVAL` on Windows).

@@ -35,11 +35,11 @@ pub enum LocalAddress {
 
 impl Listener {
     /// Listens on a TCP address with a queue of `backlog` connections. An IPv6 wildcard takes IPv4
-    /// connections too.
+    /// connections too. With `reuse_port`, others that say so may listen there as well.
     ///
     /// # Errors
     /// What the system says: the address is in use, not available, or not permitted.
-    pub fn tcp(address: SocketAddr, backlog: i32) -> io::Result<Self> {
+    pub fn tcp(address: SocketAddr, backlog: i32, reuse_port: bool) -> io::Result<Self> {
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() && address.ip().is_unspecified() {
@@ -49,6 +49,9 @@ impl Listener {
         // option means something else: sharing the port.
         #[cfg(not(windows))]
         socket.set_reuse_address(true)?;
+        if reuse_port {
+            share_port(&socket)?;
+        }
         socket.bind(&address.into())?;
         socket.listen(backlog)?;
         socket.set_nonblocking(true)?;
@@ -95,6 +98,16 @@ impl Listener {
             }
         }
     }
+}
+
+#[cfg(unix)]
+fn share_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+#[cfg(not(unix))]
+fn share_port(_: &Socket) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// A listening socket on a runtime.

@@ -30,7 +30,7 @@ use crate::{Config, Handler, router::Router, service::Service};
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut router = Router::new();
 /// router.insert(Method::Get, "/", RouteId::new(0))?;
-/// let listener = Listener::tcp("127.0.0.1:3000".parse()?, 511)?;
+/// let listener = Listener::tcp("127.0.0.1:3000".parse()?, 511, false)?;
 /// let hello = |_: Request, exchange: Exchange| exchange.respond(Response::text("hello"));
 /// Server::new(listener, router, Config::default(), hello).run().await?;
 /// # Ok(())

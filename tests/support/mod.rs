@@ -47,7 +47,7 @@ impl Running {
                 .insert(method, pattern, RouteId::new(id as u32))
                 .unwrap();
         }
-        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 64).unwrap();
+        let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 64, false).unwrap();
         let address = match listener.local_address().unwrap() {
             LocalAddress::Tcp(address) => address,
             other => panic!("{other:?}"),
