@@ -20,6 +20,7 @@ mod error;
 mod exchange;
 mod handler;
 mod pool;
+mod request_body;
 pub mod router;
 mod server;
 mod service;

@@ -11,10 +11,9 @@ use std::{
     },
 };
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Version, header};
+use bytes::Bytes;
+use http::{HeaderValue, Response as HttpResponse, StatusCode, Version, header};
 use http_body::Body;
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
@@ -23,6 +22,7 @@ use crate::{
     config::{Config, FIRST_CHUNK_DELAY},
     exchange::{Answer, Head, Reply, exchange},
     handler::{Handler, Peer, Request},
+    request_body::{Refused, read_body},
     router::{Lookup, Method, MethodSet, Params, RouteId, Router, canonicalize},
 };
 
@@ -280,84 +280,9 @@ fn malformed(request: &http::Request<Incoming>) -> Option<&'static str> {
     None
 }
 
-/// Why a body was not read to its end.
-enum Refused {
-    TooLarge,
-    TooSlow,
-    Broken(hyper::Error),
-}
-
-async fn read_body(body: Incoming, headers: &HeaderMap, config: &Config) -> Result<Bytes, Refused> {
-    let reading = read_whole_body(body, headers, config.body_limit);
-    match config.request_timeout {
-        Some(limit) => timeout(limit, reading)
-            .await
-            .unwrap_or(Err(Refused::TooSlow)),
-        None => reading.await,
-    }
-}
-
-async fn read_whole_body(
-    mut body: Incoming,
-    headers: &HeaderMap,
-    limit: usize,
-) -> Result<Bytes, Refused> {
-    let announced = body.size_hint().exact().unwrap_or(0);
-    if announced > limit as u64 {
-        return Err(Refused::TooLarge);
-    }
-    let mut first = Bytes::new();
-    let mut gathered = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(Refused::Broken)?;
-        let Ok(chunk) = frame.into_data() else {
-            continue;
-        };
-        if first.len() + gathered.len() + chunk.len() > limit {
-            return Err(Refused::TooLarge);
-        }
-        if first.is_empty() && gathered.is_empty() {
-            first = chunk;
-            continue;
-        }
-        if gathered.is_empty() {
-            let known = headers.contains_key(header::CONTENT_LENGTH);
-            gathered.reserve(if known {
-                announced as usize
-            } else {
-                first.len() + chunk.len()
-            });
-            gathered.extend_from_slice(&first);
-            first = Bytes::new();
-        }
-        gathered.extend_from_slice(&chunk);
-    }
-    Ok(if gathered.is_empty() {
-        first
-    } else {
-        gathered.freeze()
-    })
-}
-
 fn refuse_body(connection: &ConnectionState, refused: &Refused, config: &Config) -> HyperResponse {
-    let (status, message) = match refused {
-        Refused::TooLarge => (
-            StatusCode::PAYLOAD_TOO_LARGE,
-            format!(
-                "the body is larger than the limit of {} bytes",
-                config.body_limit
-            ),
-        ),
-        Refused::TooSlow => (
-            StatusCode::REQUEST_TIMEOUT,
-            "the body took too long".to_owned(),
-        ),
-        Refused::Broken(error) => (
-            StatusCode::BAD_REQUEST,
-            format!("the body could not be read: {error}"),
-        ),
-    };
-    closing(connection, fixed(status, Some(&message)))
+    let response = fixed(refused.status(), Some(&refused.message(config)));
+    closing(connection, response)
 }
 
 async fn stream(
