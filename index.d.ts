@@ -174,6 +174,11 @@ export interface SecureOptions {
   key: string | Buffer;
   /** The certificate and those that lead to it, leaf first (PEM). */
   cert: string | Buffer;
+  /**
+   * Certificates (PEM) of authorities: a client has to show a certificate that one of them issued.
+   * Default: clients need none.
+   */
+  ca?: string | Buffer;
   /** What the key is encrypted with, where it is. */
   passphrase?: string;
 }
@@ -197,8 +202,25 @@ export interface ServerOptions {
    * them (`'10.0.0.0/8'`). Default: none, as any client can send these fields.
    */
   trustProxy?: boolean | string | readonly string[];
+  /**
+   * The largest head of a request accepted, in bytes: the request line and the header fields. A larger
+   * one is answered 431. Default: 64 KiB, as much as the usual load balancers let through.
+   */
+  maxHeaderSize?: number;
+  /** How many header fields a request may have; one with more is answered 431. Default: 100. */
+  maxHeadersCount?: number;
+  /**
+   * The longest URL accepted, in bytes; a longer one is answered 414. Default: 16 KiB. What is beyond
+   * 65,534 bytes is refused in any case.
+   */
+  maxUrlLength?: number;
   /** How many connections may be open at a time; one more is closed as it comes. Default: no limit. */
   maxConnections?: number;
+  /**
+   * How many requests may wait for their handlers at a time; one more is answered 503, with
+   * `Retry-After`. A response that is being streamed does not wait any more. Default: no limit.
+   */
+  maxConcurrentRequests?: number;
   /**
    * How long the head of a request may take, in milliseconds from its first byte on; then it is
    * answered 408. 0: for ever. Default: 30 s.
@@ -245,7 +267,8 @@ export interface Server extends EventEmitter {
   close(callback?: (error?: Error) => void): this;
   close(options: CloseOptions, callback?: (error?: Error) => void): this;
   /**
-   * Serves new connections with another key and certificate; those that are open go on.
+   * Serves new connections with another key and certificate; those that are open go on. Without `ca`,
+   * the one before stays in force.
    *
    * @throws `WAPIX_INVALID_TLS` where they cannot be used, or the server was not made for HTTPS;
    *   the ones before stay in use.

@@ -1,12 +1,13 @@
 // Keys and certificates: which are read, what is wrong with others, and how they are renewed.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { get } from 'node:https';
 import { connect as connectTls } from 'node:tls';
 import test from 'ava';
 import { createServer, stream, text } from 'wapix';
 import { answering, wapix } from './fixtures/cli.mjs';
 import { project } from './fixtures/project.mjs';
-import { CERT, KEY, OTHER } from './helpers/certificate.mjs';
+import { CERT, CLIENT, KEY, OTHER } from './helpers/certificate.mjs';
 import { connect, requestBytes } from './helpers/client.mjs';
 import { once, until } from './helpers/events.mjs';
 import { serve, serveGet } from './helpers/server.mjs';
@@ -22,6 +23,14 @@ async function handshake(t, port, options = {}) {
   await once(socket, 'secureConnect');
   const shown = socket.getPeerX509Certificate().fingerprint256;
   return { shown, protocol: socket.getProtocol() };
+}
+
+/** The response to a request over TLS, with a certificate of the client's `own`. */
+function securely(server, own) {
+  return new Promise((resolve, reject) => {
+    const options = { port: portOf(server), host: '127.0.0.1', rejectUnauthorized: false, ...own };
+    get({ agent: false, ...options }, resolve).on('error', reject);
+  });
 }
 
 const portOf = (server) => server.address().port;
@@ -79,6 +88,26 @@ test('setSecureContext: new connections see the new certificate, open ones go on
     t.throws(() => server.setSecureContext(wrong), { code: 'WAPIX_INVALID_TLS' });
   }
   t.is((await handshake(t, portOf(server))).shown, fingerprint(OTHER.cert));
+});
+
+test('ca: a client needs a certificate of that authority, also after a renewal', async (t) => {
+  const https = { key: KEY, cert: CERT, ca: CLIENT.authority };
+  const server = await serveGet(t, hello, { https });
+  const statusOf = async (own) => {
+    const response = await securely(server, own);
+    return response.statusCode;
+  };
+  for (const renew of [() => {}, () => server.setSecureContext(OTHER)]) {
+    renew();
+    t.is(await statusOf({ key: CLIENT.key, cert: CLIENT.cert }), 200);
+    await t.throwsAsync(statusOf({}), { message: /alert|reset|hang up/i });
+    await t.throwsAsync(statusOf({ key: KEY, cert: CERT }), { message: /alert|reset|hang up/i });
+  }
+  for (const wrong of ['no certificate', KEY]) {
+    const error = t.throws(() => createServer({}, { https: { ...https, ca: wrong } }));
+    t.is(error.code, 'WAPIX_INVALID_TLS');
+    t.regex(error.message, /`ca`/);
+  }
 });
 
 test('setSecureContext of a server without TLS throws', async (t) => {

@@ -56,6 +56,30 @@ test('--key and --cert serve HTTPS', async (t) => {
   t.is(await bodyOf(url), 'secret');
 });
 
+test('limits and trusted proxies', async (t) => {
+  const { root } = project(t, {
+    'lib/routes/get.mjs': "import { text } from 'wapix';\nexport default ({ ip }) => text(ip);",
+  });
+  const options = ['--max-url-length', '10', '--trust-proxy', 'loopback', '--trust-proxy', '::1'];
+  const url = await wapix(t, root, ['start', '-p', '0', ...options]).url();
+  const forwarded = await fetch(url, { headers: { 'X-Forwarded-For': '192.0.2.1' } });
+  t.is(await forwarded.text(), '192.0.2.1');
+  t.is((await fetch(`${url}/longer-than-that`)).status, 414);
+});
+
+test('--close-deadline bounds the end', async (t) => {
+  const { root } = project(t, {
+    'lib/routes/get.mjs':
+      "import { stream } from 'wapix';\nimport { Readable } from 'node:stream';\n" +
+      "export default () => stream(new Readable({ read() {} }), 'text/event-stream');",
+  });
+  const run = wapix(t, root, ['start', '-p', '0', '--close-deadline', '0']);
+  const { body } = await fetch(await run.url());
+  run.child.kill('SIGTERM');
+  await t.throwsAsync(body.getReader().read());
+  t.is((await run.exit).code, 0);
+});
+
 test('--help and --version', async (t) => {
   const { root } = project(t, {});
   const help = await wapix(t, root, ['start', '--help']).exit;
@@ -76,6 +100,10 @@ const MISUSES = [
   { args: ['start', '--key', KEY], says: /--key without --cert/ },
   { args: ['start', '--cert', CERT], says: /--cert without --key/ },
   { args: ['start', '--key', 'none.pem', '--cert', CERT], says: /--key cannot be read.*none\.pem/ },
+  { args: ['start', '--ca', CERT], says: /--ca without --key and --cert/ },
+  { args: ['start', '--body-limit', '1MB'], says: /--body-limit is "1MB"/ },
+  { args: ['start', '--close-deadline', '-1'], says: /--close-deadline/ },
+  { args: ['start', '--trust-proxy', 'anyone'], says: /trustProxy: "anyone"/ },
   { args: ['start', '--include', 'src'], says: /--include/ },
 ];
 

@@ -289,7 +289,7 @@ test('close: GOAWAY, what is in flight is answered, the rest ends at the deadlin
 });
 
 test('a connection without a request is closed', async (t) => {
-  const server = await serve(t, { '/': { get: () => text('hello') } }, { keepAliveTimeout: 100 });
+  const server = await serve(t, { '/': { get: () => text('hello') } }, { keepAliveTimeout: 1000 });
   const client = await connect(t, server);
   client.send(PREFACE, SETTINGS);
   t.is(await client.ended(), 'end');

@@ -3,19 +3,25 @@ import type { CloseOptions, SecureOptions, ServerOptions } from '../index.js';
 import { WapixError } from './errors.js';
 
 /** Options that are numbers, and what they count. */
-const LIMITS = {
+export const LIMITS = {
   bodyLimit: 'bytes',
+  maxHeaderSize: 'bytes',
+  maxHeadersCount: 'header fields',
+  maxUrlLength: 'bytes',
   maxConnections: 'connections',
+  maxConcurrentRequests: 'requests',
   headersTimeout: 'milliseconds',
   requestTimeout: 'milliseconds',
   keepAliveTimeout: 'milliseconds',
   writeTimeout: 'milliseconds',
 } as const;
 
+export type Limits = Partial<Record<keyof typeof LIMITS, number>>;
+
 /** @throws `WAPIX_INVALID_OPTION` for one that is no number from 0 on */
-export function readLimits(options: ServerOptions): Partial<Record<keyof typeof LIMITS, number>> {
-  const limits: Partial<Record<keyof typeof LIMITS, number>> = {};
-  for (const [name, unit] of Object.entries(LIMITS) as [keyof typeof LIMITS, string][]) {
+export function readLimits(options: ServerOptions): Limits {
+  const limits: Limits = {};
+  for (const [name, unit] of Object.entries(LIMITS) as [keyof Limits, string][]) {
     const limit = options[name];
     if (limit === undefined) continue;
     if (typeof limit !== 'number' || !(limit >= 0)) {
@@ -42,13 +48,20 @@ export function readDeadline(options: CloseOptions | undefined): number {
   return Math.min(deadline, LONGEST_DEADLINE);
 }
 
+/** What HTTPS needs, as Rust reads it (PEM). */
+export interface SecureContext {
+  readonly key: Buffer;
+  readonly cert: Buffer;
+  readonly ca?: Buffer;
+}
+
 /**
- * A key as Rust reads it, and the certificate chain.
+ * Reads `https`, the key decrypted.
  *
  * @throws `WAPIX_INVALID_TLS` where one is missing, or the passphrase is not the key's
  */
-export function readTls(options: SecureOptions): { key: Buffer; cert: Buffer } {
-  const { key, cert, passphrase } = options;
+export function readTls(options: SecureOptions): SecureContext {
+  const { key, cert, ca, passphrase } = options;
   if (!key || !cert) {
     const missing = key ? 'cert' : 'key';
     const message = `https: \`${missing}\` is missing; HTTPS needs \`key\` and \`cert\` (PEM)`;
@@ -57,6 +70,7 @@ export function readTls(options: SecureOptions): { key: Buffer; cert: Buffer } {
   return {
     key: passphrase === undefined ? Buffer.from(key) : decrypt(key, passphrase),
     cert: Buffer.from(cert),
+    ...(ca !== undefined && { ca: Buffer.from(ca) }),
   };
 }
 

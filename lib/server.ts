@@ -35,6 +35,7 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Contr
 class Server extends EventEmitter implements Contract {
   readonly #native: BindingServer;
   readonly #dispatcher: Dispatcher;
+  #ca: Buffer | undefined;
   #address: AddressInfo | string | null = null;
   #state: 'idle' | 'resolving' | 'listening' | 'closing' = 'idle';
   #referenced = true;
@@ -42,12 +43,11 @@ class Server extends EventEmitter implements Contract {
   constructor(routes: readonly Route[], options: ServerOptions) {
     super();
     const trust = readTrust(options.trustProxy);
+    const secure = options.https && readTls(options.https);
+    this.#ca = secure?.ca;
     const table = routes.map(({ method, pattern }) => ({ method, pattern }));
     try {
-      this.#native = createNative(table, {
-        ...readLimits(options),
-        ...(options.https === undefined ? {} : readTls(options.https)),
-      });
+      this.#native = createNative(table, { ...readLimits(options), ...secure });
     } catch (error) {
       throw fromNative(error);
     }
@@ -103,12 +103,14 @@ class Server extends EventEmitter implements Contract {
   }
 
   setSecureContext(options: SecureOptions): this {
-    const { key, cert } = readTls(options);
+    // Another certificate lets nobody in whom the one before kept out.
+    const { key, cert, ca = this.#ca } = readTls(options);
     try {
-      this.#native.setSecureContext(key, cert);
+      this.#native.setSecureContext(key, cert, ca);
     } catch (error) {
       throw fromNative(error);
     }
+    this.#ca = ca;
     return this;
   }
 

@@ -10,8 +10,19 @@ pub const DEFAULT_BODY_LIMIT: usize = 1 << 20;
 pub struct Config {
     /// The largest request body accepted, in bytes. A larger one is answered 413.
     pub body_limit: usize,
+    /// The largest request head accepted, in bytes: the request line and the header fields. A
+    /// larger one is answered 431.
+    pub max_header_size: usize,
+    /// How many header fields a request may have; one with more is answered 431.
+    pub max_headers_count: usize,
+    /// The longest request target accepted, in bytes. A longer one is answered 414, which it is
+    /// beyond 65,534 bytes in any case.
+    pub max_url_length: usize,
     /// How many connections are open at a time; one more is closed as it comes. `None`: no limit.
     pub max_connections: Option<usize>,
+    /// How many requests may wait for their handlers' answers at a time; one more is answered 503.
+    /// A response that is being streamed does not wait. `None`: no limit.
+    pub max_concurrent_requests: Option<usize>,
     /// How long a request's head may take from its first byte on; then 408. `None`: for ever.
     pub headers_timeout: Option<Duration>,
     /// How long a request's body may take from its head on; then 408. `None`: for ever.
@@ -27,7 +38,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             body_limit: DEFAULT_BODY_LIMIT,
+            max_header_size: 64 * 1024,
+            max_headers_count: 100,
+            max_url_length: 16 * 1024,
             max_connections: None,
+            max_concurrent_requests: None,
             headers_timeout: Some(Duration::from_secs(30)),
             request_timeout: Some(Duration::from_secs(300)),
             keep_alive_timeout: Some(Duration::from_secs(75)),
@@ -35,6 +50,14 @@ impl Default for Config {
         }
     }
 }
+
+/// How many bytes of request bodies a server holds at a time, or one that is as large as it may be;
+/// more are answered 503. Without it a thousand clients could have it hold a thousand times the limit
+/// of one.
+pub(crate) const BODIES_HELD: usize = 256 << 20;
+
+/// The most header fields that the type for them can hold.
+pub(crate) const MOST_HEADERS: usize = 1 << 14;
 
 /// How many bytes of one streamed response may be on their way between its source and hyper, at
 /// first. Each time that half of them were taken it doubles, up to [`STREAM_WINDOW`]: a client that
@@ -52,8 +75,8 @@ pub(crate) const FIRST_CHUNK_DELAY: Duration = Duration::from_millis(10);
 /// so that a source that is too long does not look complete.
 pub(crate) const LAST_CHUNK_DELAY: Duration = Duration::from_millis(50);
 
-/// The most hyper buffers of one connection in either direction, in bytes; a request head has to
-/// fit in it (431 where it does not).
+/// The most hyper buffers of one connection in either direction, in bytes, unless request heads may be
+/// larger.
 pub(crate) const CONNECTION_BUFFER: usize = 64 * 1024;
 
 /// How long a client may go on sending after an early answer before the connection is closed, so

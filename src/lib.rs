@@ -4,7 +4,8 @@
 //!
 //! 1. `server/listener` accepts a connection, `server/connection` finds out what is spoken over it,
 //!    `server/http1` and `server/http2` serve it.
-//! 2. `service` takes each request: canonical path, route, body.
+//! 2. `service` takes each request: head, canonical path, route, body, and what the server has in
+//!    hand (`load`).
 //! 3. [`router`] finds the route, as a [`router::RouteId`].
 //! 4. `handler` is the seam: a [`Handler`] takes the [`Request`] and an [`Exchange`].
 //! 5. `bridge` is the handler that queues requests for JavaScript and takes its answers, in batches.
@@ -19,8 +20,10 @@ mod config;
 mod error;
 mod exchange;
 mod handler;
+mod load;
 mod pool;
 mod request_body;
+mod request_head;
 pub mod router;
 mod server;
 mod service;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Response as HttpResponse, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Version, header};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -22,7 +22,9 @@ use crate::{
     config::{Config, FIRST_CHUNK_DELAY},
     exchange::{Answer, Head, Reply, exchange},
     handler::{Handler, Peer, Request},
-    request_body::{Refused, read_body},
+    load::{Load, Share},
+    request_body::{RefusedBody, read_body},
+    request_head::{RefusedHead, check_head},
     router::{Lookup, Method, MethodSet, Params, RouteId, Router, canonicalize},
 };
 
@@ -36,6 +38,7 @@ pub(crate) struct Service<H> {
     pub(crate) router: Arc<Router>,
     pub(crate) handler: H,
     pub(crate) config: Config,
+    pub(crate) load: Load,
 }
 
 /// What every request of one connection shares.
@@ -47,8 +50,9 @@ pub(crate) struct ConnectionState {
     pub(crate) answered_early: AtomicBool,
     /// The response in progress ends where the connection does.
     pub(crate) close_delimited: AtomicBool,
-    /// How many requests have not been answered, or their answer's head not been made.
-    answering: AtomicUsize,
+    /// How many requests have not been answered, or their answer's head not been made; of HTTP/2 all
+    /// streams that have not ended.
+    pub(crate) answering: AtomicUsize,
     /// How many responses are being streamed; of HTTP/1 it is one, perhaps of events.
     streaming: Arc<AtomicUsize>,
     event_stream: AtomicBool,
@@ -89,27 +93,11 @@ impl ConnectionState {
     }
 }
 
-/// One of those that a number counts, as long as this lives.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl<'a> Counted<'a> {
-    fn new(number: &'a AtomicUsize) -> Self {
-        number.fetch_add(1, Ordering::Relaxed);
-        Self(number)
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// How far a request has come without waiting for anything.
 enum Begun<'a> {
     Answered(Box<HyperResponse>),
     /// The handler has it.
-    Handled(Reply, Version),
+    Handled(Reply, Version, Share<'a>),
     /// Its body is still on its way.
     Reading(Pin<Box<dyn Future<Output = HyperResponse> + Send + 'a>>),
 }
@@ -122,14 +110,16 @@ impl<H: Handler> Service<H> {
         connection: &'a ConnectionState,
         request: http::Request<Incoming>,
     ) -> impl Future<Output = Result<HyperResponse, Infallible>> + Send + 'a {
-        let answering = Counted::new(&connection.answering);
+        let answering = Share::one(&connection.answering);
         let begun = self.begin(connection, request);
         async move {
             // Dropped with this, where the client leaves first.
             let answering = answering;
             let response = match begun {
                 Begun::Answered(response) => *response,
-                Begun::Handled(reply, version) => answer(connection, reply, version).await,
+                Begun::Handled(reply, version, _admitted) => {
+                    answer(connection, reply, version).await
+                }
                 Begun::Reading(reading) => reading.await,
             };
             drop(answering);
@@ -142,8 +132,8 @@ impl<H: Handler> Service<H> {
         connection: &'a ConnectionState,
         request: http::Request<Incoming>,
     ) -> Begun<'a> {
-        if let Some(reason) = malformed(&request) {
-            let response = fixed(StatusCode::BAD_REQUEST, Some(reason));
+        if let Err(RefusedHead { status, message }) = check_head(&request, &self.config) {
+            let response = fixed(status, Some(&message));
             return Begun::Answered(Box::new(closing(connection, response)));
         }
         let method = Method::from_http(request.method());
@@ -171,15 +161,25 @@ impl<H: Handler> Service<H> {
             peer: Arc::clone(&connection.peer),
         };
         if body.is_end_stream() {
-            return Begun::Handled(self.handle(request), version);
+            return match self.load.admit(&self.config) {
+                Some(admitted) => Begun::Handled(self.handle(request), version, admitted),
+                None => Begun::Answered(Box::new(overloaded())),
+            };
+        }
+        // Refused before its body is read, rather than after.
+        if self.load.is_full(&self.config) {
+            return Begun::Answered(Box::new(closing(connection, overloaded())));
         }
         Begun::Reading(Box::pin(async move {
-            match read_body(body, &request.head.headers, &self.config).await {
-                Ok(body) => {
-                    request.body = body;
-                    answer(connection, self.handle(request), version).await
-                }
-                Err(refused) => refuse_body(connection, &refused, &self.config),
+            // Held until the answer, as the body is.
+            let mut held = self.load.body();
+            match read_body(body, &request.head.headers, &self.config, &mut held).await {
+                Ok(body) => request.body = body,
+                Err(refused) => return refuse_body(connection, &refused, &self.config),
+            }
+            match self.load.admit(&self.config) {
+                Some(_admitted) => answer(connection, self.handle(request), version).await,
+                None => overloaded(),
             }
         }))
     }
@@ -256,6 +256,16 @@ async fn answer(connection: &ConnectionState, reply: Reply, version: Version) ->
     }
 }
 
+/// Whether a response is a stream of events, which may be silent, and its client slow, for ever.
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+        value
+            .as_bytes()
+            .get(..EVENT_STREAM.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
+    })
+}
+
 /// A response that ends its connection, with the client perhaps still sending.
 fn closing(connection: &ConnectionState, mut response: HyperResponse) -> HyperResponse {
     connection.answered_early.store(true, Ordering::Relaxed);
@@ -264,25 +274,30 @@ fn closing(connection: &ConnectionState, mut response: HyperResponse) -> HyperRe
     response
 }
 
-/// What is wrong with a request that hyper lets pass.
-fn malformed(request: &http::Request<Incoming>) -> Option<&'static str> {
-    let headers = request.headers();
-    let hosts = headers.get_all(header::HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
-        return Some("an HTTP/1.1 request has one Host field (RFC 9112, 3.2)");
+fn refuse_body(
+    connection: &ConnectionState,
+    refused: &RefusedBody,
+    config: &Config,
+) -> HyperResponse {
+    let mut response = fixed(refused.status(), Some(&refused.message(config)));
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        retry_after(&mut response);
     }
-    // hyper looks at the last coding only. Whoever sits in front of us may look at the first.
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let understood = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if codings.next().is_some_and(|coding| !understood(coding)) || codings.next().is_some() {
-        return Some("the only Transfer-Encoding supported is `chunked` (RFC 9112, 6.1)");
-    }
-    None
+    closing(connection, response)
 }
 
-fn refuse_body(connection: &ConnectionState, refused: &Refused, config: &Config) -> HyperResponse {
-    let response = fixed(refused.status(), Some(&refused.message(config)));
-    closing(connection, response)
+/// One request more than may be in flight.
+fn overloaded() -> HyperResponse {
+    let message = "too many requests are in flight";
+    let mut response = fixed(StatusCode::SERVICE_UNAVAILABLE, Some(message));
+    retry_after(&mut response);
+    response
+}
+
+/// Load is over in a moment or not at all: the shortest delay that `Retry-After` can say.
+fn retry_after(response: &mut HyperResponse) {
+    let second = HeaderValue::from_static("1");
+    response.headers_mut().insert(header::RETRY_AFTER, second);
 }
 
 async fn stream(
@@ -291,12 +306,7 @@ async fn stream(
     mut body: StreamBody,
     version: Version,
 ) -> HyperResponse {
-    let event_stream = head.headers.get(header::CONTENT_TYPE).is_some_and(|value| {
-        value
-            .as_bytes()
-            .get(..EVENT_STREAM.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
-    });
+    let event_stream = is_event_stream(&head.headers);
     if !event_stream && let Ok(Err(_)) = timeout(FIRST_CHUNK_DELAY, body.started()).await {
         return fixed(StatusCode::INTERNAL_SERVER_ERROR, None);
     }

@@ -10,6 +10,13 @@ export const KEY = read('localhost.key.pem');
 /** Another certificate for localhost, and its key. */
 export const OTHER = { cert: read('other.cert.pem'), key: read('other.key.pem') };
 
+/** A client's certificate, its key, and the authority that issued it. */
+export const CLIENT = {
+  authority: read('client-authority.cert.pem'),
+  cert: read('client.cert.pem'),
+  key: read('client.key.pem'),
+};
+
 /** A key that belongs to no certificate. */
 export const OTHER_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   .privateKey.export({ type: 'pkcs8', format: 'pem' })

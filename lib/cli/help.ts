@@ -12,8 +12,19 @@ Options
       --watch           as dev does
       --key <file>      private key (PEM): with --cert, serve HTTPS
       --cert <file>     certificate chain (PEM)
+      --ca <file>       authorities (PEM) that clients must have their certificates from
+      --trust-proxy <who>
+                        whose X-Forwarded-For is believed: true, loopback, an address or a range
+                        (repeatable)
+      --close-deadline <ms>
+                        how long requests in flight may take after a signal (default: 10000)
   -h, --help            print this
   -v, --version         print the version
+
+Limits, of bytes, milliseconds or how many
+      --body-limit, --max-header-size, --max-headers-count, --max-url-length,
+      --max-connections, --max-concurrent-requests,
+      --headers-timeout, --request-timeout, --keep-alive-timeout, --write-timeout
 
 Options of dev
   -i, --include <glob>  restart only when files that match change (repeatable)

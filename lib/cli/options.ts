@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { WapixError } from '../errors.js';
+import { LIMITS, type Limits } from '../options.js';
 
 /** What to serve and where; plain data, as it is handed to the process that serves. */
 export interface ServeOptions {
@@ -9,8 +10,14 @@ export interface ServeOptions {
   readonly host?: string;
   /** The routes directory, an absolute path. */
   readonly routes: string;
+  /** Files. */
   readonly key?: string;
   readonly cert?: string;
+  readonly ca?: string;
+  readonly limits: Limits;
+  readonly trustProxy?: true | readonly string[];
+  /** How long requests in flight may take to finish once it is stopped, in milliseconds. */
+  readonly closeDeadline?: number;
 }
 
 /** Globs of the files whose changes restart the server. */
@@ -38,9 +45,20 @@ const START_OPTIONS = {
   watch: { type: 'boolean' },
   key: { type: 'string' },
   cert: { type: 'string' },
+  ca: { type: 'string' },
+  'trust-proxy': { type: 'string', multiple: true },
+  'close-deadline': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const;
+
+/** The options of `createServer` that are numbers, by the names that they have here. */
+const LIMIT_OPTIONS = new Map(
+  (Object.keys(LIMITS) as (keyof Limits)[]).map((name) => [
+    name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`),
+    name,
+  ]),
+);
 
 const DEV_OPTIONS = {
   ...START_OPTIONS,
@@ -68,6 +86,9 @@ export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Co
       `${given} without ${missing}: HTTPS needs both, and plain HTTP was not asked for.`,
     );
   }
+  if (values.ca && !values.cert) {
+    throw invalid('--ca without --key and --cert: client certificates are of HTTPS.');
+  }
   const watch = command === 'dev' || values.watch === true;
   const { directory, notice } = findRoutes(values.routes, watch);
   return {
@@ -78,6 +99,12 @@ export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Co
       ...(values.host !== undefined && { host: values.host }),
       ...(values.key !== undefined && { key: values.key }),
       ...(values.cert !== undefined && { cert: values.cert }),
+      ...(values.ca !== undefined && { ca: values.ca }),
+      limits: readLimits(values),
+      ...(values['trust-proxy'] && { trustProxy: readTrust(values['trust-proxy']) }),
+      ...(values['close-deadline'] !== undefined && {
+        closeDeadline: readNumber('--close-deadline', values['close-deadline']),
+      }),
     },
     ...(watch && { watch: { include: values.include ?? [], exclude: values.exclude ?? [] } }),
     ...(notice !== undefined && { notice }),
@@ -102,6 +129,9 @@ interface Values {
   watch?: boolean;
   key?: string;
   cert?: string;
+  ca?: string;
+  'trust-proxy'?: string[];
+  'close-deadline'?: string;
   help?: boolean;
   version?: boolean;
   include?: string[];
@@ -110,11 +140,32 @@ interface Values {
 
 function parse(command: 'start' | 'dev', args: string[]): Values {
   try {
-    const options = command === 'dev' ? DEV_OPTIONS : START_OPTIONS;
-    return parseArgs({ args, options }).values;
+    const options: NonNullable<ParseArgsConfig['options']> = {
+      ...(command === 'dev' ? DEV_OPTIONS : START_OPTIONS),
+    };
+    for (const name of LIMIT_OPTIONS.keys()) options[name] = { type: 'string' };
+    return parseArgs({ args, options }).values as Values;
   } catch (error) {
     throw invalid((error as Error).message);
   }
+}
+
+function readLimits(values: Values): Limits {
+  const limits: Limits = {};
+  for (const [option, name] of LIMIT_OPTIONS) {
+    const text = (values as Record<string, string | undefined>)[option];
+    if (text !== undefined) limits[name] = readNumber(`--${option}`, text);
+  }
+  return limits;
+}
+
+function readNumber(option: string, text: string): number {
+  if (!/^\d+$/.test(text)) throw invalid(`${option} is "${text}": it is a whole number from 0 on.`);
+  return Number(text);
+}
+
+function readTrust(words: readonly string[]): true | readonly string[] {
+  return words.includes('true') ? true : words;
 }
 
 function readPort(option: string | undefined, variable: string | undefined): number {

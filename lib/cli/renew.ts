@@ -9,11 +9,11 @@ const DEBOUNCE_MS = 200;
 
 /** Has `server` use the key and certificate of the command line whenever their files change. */
 export async function renewCertificates(server: Server, options: ServeOptions): Promise<void> {
-  const { key, cert } = options;
+  const { key, cert, ca } = options;
   if (!key || !cert) return;
   // An ES module only.
   const chokidar = await import('chokidar');
-  const watcher = chokidar.watch([key, cert], { ignoreInitial: true });
+  const watcher = chokidar.watch([key, cert, ...(ca ? [ca] : [])], { ignoreInitial: true });
   let timer: NodeJS.Timeout | undefined;
   const renew = (): void => {
     try {

@@ -13,13 +13,23 @@ export async function prepare(
 ): Promise<{ server: Server; files: readonly RouteFile[] }> {
   const https = readSecureContext(options);
   const { routes, files } = await loadRoutes(options.routes);
-  return { server: createServer(routes, https ? { https } : {}), files };
+  const { limits, trustProxy } = options;
+  const server = createServer(routes, {
+    ...limits,
+    ...(trustProxy !== undefined && { trustProxy }),
+    ...(https && { https }),
+  });
+  return { server, files };
 }
 
-/** The key and certificate that `--key` and `--cert` name, as they are now. */
-export function readSecureContext({ key, cert }: ServeOptions): SecureOptions | undefined {
+/** The key and certificates that `--key`, `--cert` and `--ca` name, as they are now. */
+export function readSecureContext({ key, cert, ca }: ServeOptions): SecureOptions | undefined {
   if (!key || !cert) return undefined;
-  return { key: readPem('--key', key), cert: readPem('--cert', cert) };
+  return {
+    key: readPem('--key', key),
+    cert: readPem('--cert', cert),
+    ...(ca && { ca: readPem('--ca', ca) }),
+  };
 }
 
 /** Where a server listens. */

@@ -21,7 +21,8 @@ export async function start(options: ServeOptions): Promise<void> {
     if (signal === 'SIGINT' && isRepeated) return;
     if (!(Number.isNaN(stoppingSince) && server)) process.exit(128 + constants.signals[signal]);
     stoppingSince = performance.now();
-    server.close(() => process.exit(0));
+    const { closeDeadline: deadline } = options;
+    server.close(deadline === undefined ? {} : { deadline }, () => process.exit(0));
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);

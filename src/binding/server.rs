@@ -36,7 +36,13 @@ pub struct BindingRoute {
 pub struct BindingOptions {
     /// In bytes.
     pub body_limit: Option<f64>,
+    /// In bytes.
+    pub max_header_size: Option<f64>,
+    pub max_headers_count: Option<f64>,
+    /// In bytes.
+    pub max_url_length: Option<f64>,
     pub max_connections: Option<f64>,
+    pub max_concurrent_requests: Option<f64>,
     /// In milliseconds, as the other timeouts; 0 for none.
     pub headers_timeout: Option<f64>,
     pub request_timeout: Option<f64>,
@@ -46,6 +52,8 @@ pub struct BindingOptions {
     pub key: Option<Buffer>,
     /// PEM.
     pub cert: Option<Buffer>,
+    /// PEM: of those whose clients are let in.
+    pub ca: Option<Buffer>,
 }
 
 /// The routes and settings of a server, and the server while it runs.
@@ -117,7 +125,8 @@ pub fn create_server(
     let config = config_of(&options);
     let tls = match (options.key, options.cert) {
         (Some(key), Some(cert)) => {
-            Some(Tls::from_pem(&key, &cert).map_err(|error| coded("WAPIX_INVALID_TLS", error))?)
+            let tls = Tls::from_pem(&key, &cert, options.ca.as_deref());
+            Some(tls.map_err(|error| coded("WAPIX_INVALID_TLS", error))?)
         }
         _ => None,
     };
@@ -137,11 +146,14 @@ fn config_of(options: &BindingOptions) -> Config {
         Some(0.0) => None,
         Some(milliseconds) => Some(Duration::from_millis(milliseconds as u64)),
     };
+    let limit = |option: Option<f64>, default| option.map_or(default, |limit| limit as usize);
     Config {
-        body_limit: options
-            .body_limit
-            .map_or(default.body_limit, |limit| limit as usize),
+        body_limit: limit(options.body_limit, default.body_limit),
+        max_header_size: limit(options.max_header_size, default.max_header_size),
+        max_headers_count: limit(options.max_headers_count, default.max_headers_count),
+        max_url_length: limit(options.max_url_length, default.max_url_length),
         max_connections: options.max_connections.map(|limit| limit as usize),
+        max_concurrent_requests: options.max_concurrent_requests.map(|limit| limit as usize),
         headers_timeout: timeout(options.headers_timeout, default.headers_timeout),
         request_timeout: timeout(options.request_timeout, default.request_timeout),
         keep_alive_timeout: timeout(options.keep_alive_timeout, default.keep_alive_timeout),
@@ -361,12 +373,18 @@ impl BindingServer {
 
     /// Serves new connections with another key and certificate (PEM). Throws `WAPIX_INVALID_TLS`.
     #[napi]
-    pub fn set_secure_context(&self, key: &[u8], cert: &[u8]) -> Result<(), String> {
+    pub fn set_secure_context(
+        &self,
+        key: &[u8],
+        cert: &[u8],
+        ca: Option<&[u8]>,
+    ) -> Result<(), String> {
         let Some(tls) = &self.tls else {
             let message = "the server was made without `https`";
             return Err(coded("WAPIX_INVALID_TLS", message));
         };
-        let other = Tls::from_pem(key, cert).map_err(|error| coded("WAPIX_INVALID_TLS", error))?;
+        let other =
+            Tls::from_pem(key, cert, ca).map_err(|error| coded("WAPIX_INVALID_TLS", error))?;
         tls.replace(&other);
         Ok(())
     }

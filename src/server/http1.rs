@@ -18,10 +18,13 @@ use super::{
     timeouts::{Timeouts, WaitsFor},
 };
 use crate::{
-    config::{CONNECTION_BUFFER, LINGER},
+    config::{CONNECTION_BUFFER, Config, LINGER, MOST_HEADERS},
     handler::{Handler, Peer},
     service::{ConnectionState, Progress, Service},
 };
+
+/// How many header fields hyper takes where it is told nothing.
+const HYPER_HEADERS: usize = 100;
 
 /// Serves HTTP/1.0 and HTTP/1.1: requests one after the other, until one side has had enough.
 pub(super) async fn serve<H: Handler, S>(
@@ -35,14 +38,8 @@ pub(super) async fn serve<H: Handler, S>(
     let state = ConnectionState::new(peer, Some(stream.passage()));
     let outcome = {
         let respond = service_fn(|request| service.respond(&state, request));
-        let mut connection = pin!(
-            http1::Builder::new()
-                // A client's FIN is its leaving: it must end a response nobody will read.
-                .half_close(false)
-                .header_read_timeout(None)
-                .max_buf_size(CONNECTION_BUFFER)
-                .serve_connection(stream.clone(), respond)
-        );
+        let mut connection =
+            pin!(builder(&service.config).serve_connection(stream.clone(), respond));
         let mut started = pin!(shutdown.started());
         let mut draining = false;
         let mut timeouts = Timeouts::new();
@@ -91,6 +88,20 @@ pub(super) async fn serve<H: Handler, S>(
     let _ = shutdown
         .unless_expired(timeout(LINGER, end(&stream, linger)))
         .await;
+}
+
+fn builder(config: &Config) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // A client's FIN is its leaving: it must end a response nobody will read.
+        .half_close(false)
+        .header_read_timeout(None)
+        .max_buf_size(config.max_header_size.max(CONNECTION_BUFFER));
+    // Told of it, hyper makes room for them on the heap, request by request.
+    if config.max_headers_count > HYPER_HEADERS {
+        builder.max_headers(config.max_headers_count.min(MOST_HEADERS));
+    }
+    builder
 }
 
 /// How hyper left a connection.

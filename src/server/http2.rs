@@ -12,12 +12,13 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use http_body::Body;
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::time::timeout;
 
 use super::{
     Shutdown,
     cork::Corked,
+    http2_stream::{PacedBody, Streams},
     socket::Socket,
     timeouts::{Timeouts, WaitsFor},
 };
@@ -25,7 +26,7 @@ use crate::{
     body::ResponseBody,
     config::{CONNECTION_BUFFER, HTTP2_STREAMS, LINGER, PING_INTERVAL, PING_TIMEOUT},
     handler::{Handler, Peer},
-    service::{ConnectionState, Progress, Service},
+    service::{ConnectionState, Progress, Service, is_event_stream},
 };
 
 /// Serves HTTP/2 until one side has had enough.
@@ -38,27 +39,35 @@ pub(super) async fn serve<H: Handler, S>(
     S: Socket + 'static,
 {
     let state = Arc::new(ConnectionState::new(peer, None));
+    let streams = Streams::new(Arc::clone(&service), Arc::clone(&state));
     let respond = {
-        let (service, state) = (Arc::clone(&service), Arc::clone(&state));
+        let (service, state, streams) = (Arc::clone(&service), Arc::clone(&state), streams.clone());
         service_fn(move |mut request| {
             name_host(&mut request);
-            let (service, state) = (Arc::clone(&service), Arc::clone(&state));
+            let (service, state, pace) =
+                (Arc::clone(&service), Arc::clone(&state), streams.begin());
             async move {
                 let is_head = request.method() == Method::HEAD;
                 let response = service.respond(&state, request).await?;
-                Ok::<_, Infallible>(if is_head {
+                let response = if is_head {
                     without_content(response)
                 } else {
                     response
-                })
+                };
+                let pace = (!is_event_stream(response.headers())).then_some(pace);
+                Ok::<_, Infallible>(response.map(|body| PacedBody::new(body, pace)))
             }
         })
     };
+    let config = &service.config;
+    // A list counts 32 bytes more for each field than its text has (RFC 9113, 6.5.2).
+    let header_list = config.max_headers_count.saturating_mul(32);
+    let header_list = config.max_header_size.saturating_add(header_list);
     let mut connection = pin!(
-        http2::Builder::new(TokioExecutor::new())
+        http2::Builder::new(streams)
             .timer(TokioTimer::new())
             .max_concurrent_streams(HTTP2_STREAMS)
-            .max_header_list_size(CONNECTION_BUFFER as u32)
+            .max_header_list_size(u32::try_from(header_list).unwrap_or(u32::MAX))
             // What hyper takes of one stream beyond what the client has room for.
             .max_send_buf_size(CONNECTION_BUFFER)
             .keep_alive_interval(PING_INTERVAL)

@@ -4,6 +4,7 @@ mod connection;
 mod cork;
 mod http1;
 mod http2;
+mod http2_stream;
 mod listener;
 mod shutdown;
 mod socket;
@@ -19,7 +20,7 @@ pub use self::{
     shutdown::Shutdown,
     tls::Tls,
 };
-use crate::{Config, Handler, router::Router, service::Service};
+use crate::{Config, Handler, load::Load, router::Router, service::Service};
 
 /// A server, bound and ready to run.
 ///
@@ -61,6 +62,7 @@ impl<H: Handler> Server<H> {
             router,
             handler,
             config,
+            load: Load::default(),
         };
         Self {
             listener,

@@ -1,0 +1,65 @@
+//! What a server has in hand: requests that wait for their answers, and the bodies held for them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::config::Config;
+
+/// The load of a server, over all its connections.
+#[derive(Default)]
+pub(crate) struct Load {
+    requests: AtomicUsize,
+    body_bytes: AtomicUsize,
+}
+
+impl Load {
+    /// Whether one more request would be too many, without making it one.
+    pub(crate) fn is_full(&self, config: &Config) -> bool {
+        config
+            .max_concurrent_requests
+            .is_some_and(|limit| self.requests.load(Ordering::Relaxed) >= limit)
+    }
+
+    /// Counts a request for as long as what it returns lives; `None` where it is one too many.
+    pub(crate) fn admit(&self, config: &Config) -> Option<Share<'_>> {
+        let limit = config.max_concurrent_requests.unwrap_or(usize::MAX);
+        let mut share = Share::of(&self.requests);
+        share.grow(1, limit).then_some(share)
+    }
+
+    /// What a body that is being read holds: nothing yet.
+    pub(crate) fn body(&self) -> Share<'_> {
+        Share::of(&self.body_bytes)
+    }
+}
+
+/// A part of a number that many share, given back when it is dropped.
+pub(crate) struct Share<'a> {
+    whole: &'a AtomicUsize,
+    part: usize,
+}
+
+impl<'a> Share<'a> {
+    fn of(whole: &'a AtomicUsize) -> Self {
+        Self { whole, part: 0 }
+    }
+
+    /// One of those that `whole` counts.
+    pub(crate) fn one(whole: &'a AtomicUsize) -> Self {
+        let mut share = Self::of(whole);
+        share.grow(1, usize::MAX);
+        share
+    }
+
+    /// Takes `more`; false where the whole then exceeds `limit`: the share is to be dropped then.
+    pub(crate) fn grow(&mut self, more: usize, limit: usize) -> bool {
+        let before = self.whole.fetch_add(more, Ordering::Relaxed);
+        self.part += more;
+        before.saturating_add(more) <= limit
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.whole.fetch_sub(self.part, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,85 @@
+//! A request's head, checked before anything is made of it: what hyper lets pass, and the limits.
+
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
+
+use crate::config::Config;
+
+/// Why a request goes no further than its head.
+pub(crate) struct RefusedHead {
+    pub(crate) status: StatusCode,
+    pub(crate) message: String,
+}
+
+/// Checks a head against the protocol (RFC 9112) and the limits of `config`.
+pub(crate) fn check_head<B>(request: &Request<B>, config: &Config) -> Result<(), RefusedHead> {
+    if let Some(message) = malformed(request) {
+        return Err(RefusedHead {
+            status: StatusCode::BAD_REQUEST,
+            message: message.to_owned(),
+        });
+    }
+    let target = target_length(request);
+    let limit = config.max_url_length;
+    if target > limit {
+        return Err(RefusedHead {
+            status: StatusCode::URI_TOO_LONG,
+            message: format!("the URL is longer than the limit of {limit} bytes"),
+        });
+    }
+    let too_large = |message| RefusedHead {
+        status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        message,
+    };
+    let headers = request.headers();
+    let limit = config.max_headers_count;
+    if headers.len() > limit {
+        let message = format!("more header fields than the limit of {limit}");
+        return Err(too_large(message));
+    }
+    let limit = config.max_header_size;
+    // "GET", " ", target, " HTTP/1.1", CR LF.
+    let line = request.method().as_str().len() + 1 + target + 11;
+    if line + fields_length(headers) > limit {
+        let message = format!("the head is larger than the limit of {limit} bytes");
+        return Err(too_large(message));
+    }
+    Ok(())
+}
+
+/// What is wrong with a request that hyper lets pass.
+fn malformed<B>(request: &Request<B>) -> Option<&'static str> {
+    let headers = request.headers();
+    let hosts = headers.get_all(header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Some("an HTTP/1.1 request has one Host field (RFC 9112, 3.2)");
+    }
+    // hyper looks at the last coding only. Whoever sits in front of us may look at the first.
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    let understood = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if codings.next().is_some_and(|coding| !understood(coding)) || codings.next().is_some() {
+        return Some("the only Transfer-Encoding supported is `chunked` (RFC 9112, 6.1)");
+    }
+    None
+}
+
+/// The bytes of a request's target as HTTP/1.1 writes it. HTTP/2 has a field for its origin (RFC 9113,
+/// 8.3.1), which is counted as `Host`.
+fn target_length<B>(request: &Request<B>) -> usize {
+    let uri = request.uri();
+    let origin = match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) if request.version() != Version::HTTP_2 => {
+            scheme.len() + "://".len() + authority.as_str().len()
+        }
+        _ => 0,
+    };
+    origin + uri.path_and_query().map_or(0, |path| path.as_str().len())
+}
+
+/// The bytes of a header section as HTTP/1.1 writes it, with the empty line that ends it.
+fn fields_length(headers: &HeaderMap) -> usize {
+    let fields = headers.iter();
+    let length = |(name, value): (&header::HeaderName, &HeaderValue)| {
+        name.as_str().len() + ": ".len() + value.len() + "\r\n".len()
+    };
+    fields.map(length).sum::<usize>() + "\r\n".len()
+}
