@@ -216,3 +216,45 @@ test('a deadline is a number from 0 on', (t) => {
     t.throws(() => createServer({}).close({ deadline }), { code: 'WAPIX_INVALID_OPTION' });
   }
 });
+
+test('two hundred answers in flight are complete, and no connection is reset', async (t) => {
+  const gate = deferred();
+  const all = deferred();
+  let entered = 0;
+  const enter = () => {
+    entered += 1;
+    if (entered === 200) all.resolve();
+    return gate.promise;
+  };
+  const content = 'x'.repeat(100_000);
+  const server = await serve(t, {
+    '/whole': { get: () => enter().then(() => text(content)) },
+    '/stream': {
+      get: () =>
+        stream(
+          Readable.from(
+            (async function* () {
+              yield content.slice(1);
+              await enter();
+              yield 'x';
+            })(),
+          ),
+        ),
+    },
+  });
+  const clients = await Promise.all(Array.from({ length: 200 }, () => connect(t, server)));
+  for (const [index, client] of clients.entries()) {
+    client.send(requestBytes(index % 2 === 0 ? 'GET /whole' : 'GET /stream'));
+  }
+  await within(all.promise, 'all requests are in flight');
+  const over = once(server, 'close');
+  server.close();
+  gate.resolve();
+  for (const client of clients) {
+    const response = await client.response();
+    t.true(response.complete);
+    t.is(response.text, content);
+    t.is(await client.ended(), 'end');
+  }
+  await over;
+});

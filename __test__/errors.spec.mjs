@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import test from 'ava';
-import { badRequest, json, noContent, status, stream, text } from 'wapix';
+import { badRequest, created, json, noContent, status, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { runProgram } from './helpers/program.mjs';
@@ -46,6 +46,8 @@ const FAILING = [
   ['sends a header with an emoji', withHeader('x-a', '🦀'), 'x-a'],
   ['sends one bad header of an array', withHeader('set-cookie', ['a=1', 'b=\n']), 'set-cookie'],
   ['sends a bad Location', () => json({}, { location: '/a\r\nset-cookie: b' }), 'location'],
+  ['streams a type that splits the response', () => stream(Readable.from('x'), 'a/b\r\nx: y'), 'content-type'],
+  ['creates at a Location that splits', () => created({}, '/a\r\nset-cookie: b'), 'location'],
   ['names a header with a space', withHeader('x a', '1'), 'x a'],
   ['names a header with a line break', withHeader('x\r\na', '1'), 'header'],
   ['names a header with a colon', withHeader('x:', '1'), 'x:'],

@@ -63,7 +63,7 @@ for (const [name, start] of [
 }
 
 test('a connection without a request is closed without a word, new or used', async (t) => {
-  const server = await serveGet(t, hello, { keepAliveTimeout: 100 });
+  const server = await serveGet(t, hello, { keepAliveTimeout: 500 });
   const unused = await connect(t, server);
   const used = await connect(t, server);
   used.send(requestBytes('GET /'));
@@ -73,13 +73,22 @@ test('a connection without a request is closed without a word, new or used', asy
   t.is(unused.bytes.length + used.bytes.length, 0);
 });
 
+test('a connection that waits for its next request waits as idle, not as in a head', async (t) => {
+  const server = await serveGet(t, hello, { headersTimeout: 50, keepAliveTimeout: 500 });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /'));
+  t.is((await client.response()).text, 'hello');
+  t.is(await client.ended(), 'end');
+  t.is(client.bytes.toString(), '', 'without a word: no 408');
+});
+
 test('neither a slow handler nor a silent stream is idle', async (t) => {
   const gate = deferred();
   const source = manual();
   const server = await serve(
     t,
     { '/slow': { get: () => gate.promise }, '/silent': { get: () => stream(source) } },
-    { keepAliveTimeout: 50, headersTimeout: 50, requestTimeout: 50, writeTimeout: 50 },
+    { keepAliveTimeout: 300, headersTimeout: 300, requestTimeout: 300, writeTimeout: 300 },
   );
   const slow = await connect(t, server);
   slow.send(requestBytes('GET /slow'));

@@ -53,6 +53,16 @@ fn malformed<B>(request: &Request<B>) -> Option<&'static str> {
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         return Some("an HTTP/1.1 request has one Host field (RFC 9112, 3.2)");
     }
+    let host = headers.get(header::HOST);
+    if host.is_some_and(|host| !is_host_and_port(host.as_bytes())) {
+        return Some("Host names no host (RFC 9112, 3.2)");
+    }
+    let (scheme, authority) = (request.uri().scheme_str(), request.uri().authority());
+    if scheme.is_some_and(|scheme| !matches!(scheme, "http" | "https"))
+        || authority.is_some_and(|authority| !is_host_and_port(authority.as_str().as_bytes()))
+    {
+        return Some("the request target is no URI of HTTP (RFC 9112, 3.2.2)");
+    }
     // hyper looks at the last coding only. Whoever sits in front of us may look at the first.
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let understood = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
@@ -60,6 +70,56 @@ fn malformed<B>(request: &Request<B>) -> Option<&'static str> {
         return Some("the only Transfer-Encoding supported is `chunked` (RFC 9112, 6.1)");
     }
     None
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110, 7.2). User information is no part of it (4.2.4).
+fn is_host_and_port(text: &[u8]) -> bool {
+    let (host_is_valid, port) = match text.strip_prefix(b"[") {
+        Some(rest) => match rest.iter().position(|&byte| byte == b']') {
+            Some(end) => (is_ip_literal(&rest[..end]), &rest[end + 1..]),
+            None => return false,
+        },
+        None => {
+            let end = text.iter().position(|&byte| byte == b':');
+            let (name, port) = text.split_at(end.unwrap_or(text.len()));
+            (is_registered_name(name), port)
+        }
+    };
+    let port_is_valid = match port {
+        [] | [b':'] => true,
+        [b':', digits @ ..] => str::from_utf8(digits).is_ok_and(|digits| {
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok()
+        }),
+        _ => false,
+    };
+    host_is_valid && port_is_valid
+}
+
+/// What is between the brackets (RFC 3986, 3.2.2). Of an address of a later version than 6 nothing is
+/// known.
+fn is_ip_literal(text: &[u8]) -> bool {
+    str::from_utf8(text).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok())
+}
+
+/// RFC 3986, 3.2.2: it may be empty.
+fn is_registered_name(mut name: &[u8]) -> bool {
+    loop {
+        name = match name {
+            [] => return true,
+            [b'%', high, low, rest @ ..] => {
+                if !(high.is_ascii_hexdigit() && low.is_ascii_hexdigit()) {
+                    return false;
+                }
+                rest
+            }
+            [byte, rest @ ..]
+                if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte) =>
+            {
+                rest
+            }
+            _ => return false,
+        };
+    }
 }
 
 /// The bytes of a request's target as HTTP/1.1 writes it. HTTP/2 has a field for its origin (RFC 9113,

@@ -36,6 +36,10 @@ export async function start(folder, name) {
       const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
       return Number(/VmRSS:\s+(\d+) kB/.exec(status)[1]) * 1024;
     },
+    /** How many file descriptors are open. */
+    descriptors() {
+      return readdirSync(`/proc/${child.pid}/fd`).length;
+    },
     async stop() {
       child.kill('SIGKILL');
       await once(child, 'exit');
