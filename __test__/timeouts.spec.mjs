@@ -135,8 +135,8 @@ test('who takes nothing of a response is cut off, its source destroyed; not of a
 });
 
 test('a slow reader is no stalled one', async (t) => {
-  const source = counted(8 * 2 ** 20);
-  const server = await serveGet(t, () => stream(source), { writeTimeout: 300 });
+  const source = counted(32 * 2 ** 20);
+  const server = await serveGet(t, () => stream(source), { writeTimeout: 1000 });
   const client = await connect(t, server);
   client.send(requestBytes('GET /'));
   client.socket.on('data', () => {
