@@ -2,14 +2,17 @@
 
 import { connect as connectHttp2, constants } from 'node:http2';
 import { text as textOf } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { stream, text } from 'wapix';
+import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { closed, once, until } from './helpers/events.mjs';
 import { originOf, serve } from './helpers/server.mjs';
 import { counted, manual } from './helpers/source.mjs';
 
+const TLS = { https: { key: KEY, cert: CERT } };
 const LARGE = 'large '.repeat(200_000);
 
 async function session(t, server) {
@@ -67,3 +70,24 @@ test('a connection is not idle while a client has not taken the whole of a respo
   await idle.ended();
   t.is(await within(textOf(sent), 'the response'), LARGE);
 });
+
+for (const [which, close] of [
+  ['server', (server) => server.close()],
+  ['client', (_, client) => client.close()],
+]) {
+  test(`what is in flight over TLS arrives whole at a slow client when the ${which} closes`, async (t) => {
+    const length = 4 * 2 ** 20;
+    const server = await serve(t, { '/': { get: () => stream(counted(length)) } }, TLS);
+    const client = connectHttp2(originOf(server, 'https'), { rejectUnauthorized: false });
+    t.teardown(() => client.destroy());
+    const sent = client.request({ ':path': '/' });
+    await once(sent, 'response');
+    close(server, client);
+    let taken = 0;
+    for await (const chunk of sent) {
+      taken += chunk.length;
+      await setTimeout(2);
+    }
+    t.is(taken, length);
+  });
+}

@@ -1,12 +1,14 @@
 // Clients that keep a server waiting, and how many of them there may be.
 
+import { get } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { createServer, stream, text } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect, request, requestBytes } from './helpers/client.mjs';
-import { closed, deferred, until } from './helpers/events.mjs';
+import { closed, deferred, once, until } from './helpers/events.mjs';
 import { captureErrors } from './helpers/log.mjs';
-import { serve, serveGet } from './helpers/server.mjs';
+import { originOf, serve, serveGet } from './helpers/server.mjs';
 import { counted, manual } from './helpers/source.mjs';
 
 captureErrors();
@@ -135,15 +137,16 @@ test('who takes nothing of a response is cut off, its source destroyed; not of a
 });
 
 test('a slow reader is no stalled one', async (t) => {
-  const source = counted(32 * 2 ** 20);
-  const server = await serveGet(t, () => stream(source), { writeTimeout: 1000 });
-  const client = await connect(t, server);
-  client.send(requestBytes('GET /'));
-  client.socket.on('data', () => {
-    client.stall();
-    setTimeout(() => client.resume(), 2);
-  });
-  t.true((await client.response()).complete);
+  const length = 32 * 2 ** 20;
+  const server = await serveGet(t, () => stream(counted(length)), { writeTimeout: 1000 });
+  const [response] = await once(get(originOf(server)), 'response');
+  let taken = 0;
+  for await (const chunk of response) {
+    taken += chunk.length;
+    // All in all more than the limit.
+    await setTimeout(2);
+  }
+  t.is(taken, length);
 });
 
 test('one connection more than maxConnections is closed; when one has left there is room', async (t) => {
@@ -197,4 +200,13 @@ test('limits that are as good as none', async (t) => {
     client.send('Length: 5\r\n\r\nhe').send('llo');
     t.is((await client.response('POST')).text, 'hello');
   }
+});
+
+test('an answer that no handler has made leaves the connection idle', async (t) => {
+  const server = await serveGet(t, hello, { headersTimeout: 50, keepAliveTimeout: 200 });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /none'));
+  t.is((await client.response()).status, 404);
+  t.is(await client.ended(), 'end');
+  t.is(client.bytes.length, 0, 'no 408 follows');
 });

@@ -1,3 +1,4 @@
+import { threadId } from 'node:worker_threads';
 import { createServer } from 'wapix';
 import { once } from './events.mjs';
 
@@ -10,7 +11,8 @@ export async function serve(t, routes, options, where = { port: 0, host: '127.0.
   return server;
 }
 
-let lastPort = 20_000 + (process.pid % 1_000) * 10;
+// Below those that Linux gives by itself, ten to a file: each has a thread of its own.
+let lastPort = 10_000 + ((process.pid * 100 + threadId) % 2_200) * 10;
 
 /**
  * A port for servers that leave it and come back: one that the system gave could be another's by

@@ -2,8 +2,10 @@
  * The process that serves under `wapix dev`. It loads the routes, says so, and listens when the
  * supervisor tells it to: until then the process before it serves.
  */
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import type { Order, Report } from './messages.js';
+import { type Order, PORTS_ARE_SHARED, type Report } from './messages.js';
 import type { ServeOptions } from './options.js';
 import { report } from './report.js';
 
@@ -25,11 +27,15 @@ async function run(options: ServeOptions): Promise<void> {
 
   process.on('message', async (order: Order) => {
     if (order.type === 'stop') {
+      // Once this returns, nobody else is accepted.
       server.close(() => process.exit());
+      send({ type: 'left' });
       return;
     }
     try {
-      const tryToListen = () => listen(server, { ...options, port: order.port });
+      const where = { ...options, port: order.port };
+      if (PORTS_ARE_SHARED && !order.takeover) await insistOnFree(where);
+      const tryToListen = () => listen(server, where, PORTS_ARE_SHARED);
       const listening = await (order.takeover ? takeOver(tryToListen) : tryToListen());
       send({ type: 'listening', ...listening, files });
     } catch (error) {
@@ -39,7 +45,19 @@ async function run(options: ServeOptions): Promise<void> {
   send({ type: 'loaded' });
 }
 
-/** Listens as soon as the process before has let go of the port. */
+/**
+ * Fails where anybody listens on the port already. Those who share a port would not notice: another
+ * `wapix dev` takes this way, and must be told that the port is in use.
+ */
+async function insistOnFree({ port, host }: ServeOptions): Promise<void> {
+  const probe = createServer();
+  probe.listen({ port, ...(host !== undefined && { host }), exclusive: true });
+  await once(probe, 'listening');
+  probe.close();
+  await once(probe, 'close');
+}
+
+/** Listens as soon as the process before has let go of the port, where it has to. */
 async function takeOver<T>(tryToListen: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + TAKEOVER_DEADLINE_MS;
   for (;;) {

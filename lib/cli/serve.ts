@@ -38,12 +38,16 @@ export interface Listening {
   readonly url: string;
 }
 
-/** Listens on `options.port` and `options.host`. */
-export function listen(server: Server, options: ServeOptions): Promise<Listening> {
+/** Listens on `options.port` and `options.host`, together with others if `reusePort`. */
+export function listen(
+  server: Server,
+  options: ServeOptions,
+  reusePort = false,
+): Promise<Listening> {
   const { port, host } = options;
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(host === undefined ? { port } : { port, host }, () => {
+    server.listen({ port, ...(host !== undefined && { host }), reusePort }, () => {
       server.off('error', reject);
       const { port } = server.address() as AddressInfo;
       resolve({ port, url: urlOf(options, port) });

@@ -394,10 +394,9 @@ impl BindingServer {
     #[napi]
     pub fn close(&self, deadline: u32) {
         if let Some(running) = &*self.running.borrow() {
-            running
-                .io_thread
-                .shutdown
-                .graceful(Duration::from_millis(deadline.into()));
+            let shutdown = &running.io_thread.shutdown;
+            shutdown.graceful(Duration::from_millis(deadline.into()));
+            shutdown.wait_refusing();
         }
     }
 

@@ -1,6 +1,11 @@
 //! One connection: handshake, and which HTTP is spoken over it.
 
-use std::{future::poll_fn, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
 use tokio::time::timeout;
 
@@ -57,19 +62,35 @@ async fn serve_http<H: Handler, S>(
     S: Socket + 'static,
 {
     let stream = Corked::new(stream);
-    let limit = service.config.keep_alive_timeout;
-    let preface = poll_fn(|context| stream.poll_preface(context));
-    let preface = async {
-        match limit {
-            Some(limit) => timeout(limit, preface).await.ok(),
-            None => Some(preface.await),
+    match begins_as_http2(&stream, &service, shutdown).await {
+        Some(true) => Box::pin(http2::serve(stream, peer, service, shutdown)).await,
+        Some(false) => http1::serve(stream, peer, &service, shutdown).await,
+        None => {}
+    }
+}
+
+/// Waits for the first bytes of a connection: whether they are those of HTTP/2. `None` where it says
+/// nothing, has left, or is silent while the server is to stop.
+async fn begins_as_http2<H, S: Socket>(
+    stream: &Corked<S>,
+    service: &Service<H>,
+    shutdown: &Shutdown,
+) -> Option<bool> {
+    let mut closing = pin!(shutdown.started_for_new());
+    let mut is_closing = false;
+    let preface = poll_fn(|context| {
+        if let Poll::Ready(preface) = stream.poll_preface(context) {
+            return Poll::Ready(preface.ok());
         }
-    };
-    match shutdown.unless_started(preface).await {
-        Some(Some(Ok(true))) => Box::pin(http2::serve(stream, peer, service, shutdown)).await,
-        Some(Some(Ok(false))) => http1::serve(stream, peer, &service, shutdown).await,
-        // It has said nothing, or has left.
-        _ => {}
+        is_closing = is_closing || closing.as_mut().poll(context).is_ready();
+        if is_closing && !stream.has_begun() {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    });
+    match service.config.keep_alive_timeout {
+        Some(limit) => timeout(limit, preface).await.ok().flatten(),
+        None => preface.await,
     }
 }
 
@@ -84,12 +105,20 @@ async fn serve_https<H: Handler, S>(
     S: Socket + 'static,
 {
     // A failed or slow handshake is the client's affair: there is nobody to answer.
-    let handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream));
-    let Some(Ok(Ok(stream))) = shutdown.unless_started(handshake).await else {
+    let handshake = tokio::select! {
+        biased;
+        handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream)) => handshake,
+        () = shutdown.started_for_new() => return,
+    };
+    let Ok(Ok(stream)) = handshake else {
         return;
     };
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let stream = Corked::new(stream);
+    let begun = begins_as_http2(&stream, &service, shutdown).await;
+    if begun.is_none() {
+        return;
+    }
     if is_http2 {
         http2::serve(stream, peer, service, shutdown).await;
     } else {

@@ -208,22 +208,29 @@ impl<S: Socket> Corked<S> {
         }
     }
 
+    /// hyper has taken the head of a request: what it has read was of that one.
+    pub(super) fn head_taken(&self) {
+        self.lock().begun = false;
+    }
+
+    /// Whether a request has begun to arrive, read or not.
+    pub(super) fn has_begun(&self) -> bool {
+        let inner = self.lock();
+        inner.begun || !inner.ahead.is_empty() || inner.stream.inner().has_unread()
+    }
+
     /// Writes what is the last, with [`Corked::poll_end`].
     pub(super) fn write_last(&self, bytes: &[u8]) {
         self.lock().gathered.extend_from_slice(bytes);
     }
 
-    /// Reads and forgets, up to the end of the stream.
-    pub(super) fn poll_discard(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Reads and forgets; how much, and 0 at the end of the stream.
+    pub(super) fn poll_discard(&self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut bytes = [MaybeUninit::uninit(); 4096];
+        let mut buffer = ReadBuf::uninit(&mut bytes);
         let mut inner = self.lock();
-        loop {
-            let mut bytes = [MaybeUninit::uninit(); 4096];
-            let mut buffer = ReadBuf::uninit(&mut bytes);
-            ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer))?;
-            if buffer.filled().is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-        }
+        ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
     }
 
     /// Makes the closing of the connection a reset.
@@ -367,8 +374,9 @@ impl<S: Socket> Write for Corked<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Sends what was gathered. When the connection ends is for who had hyper serve it to say.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_end(context)
+        self.lock().poll_uncork(context)
     }
 }
 

@@ -36,35 +36,51 @@ pub(super) async fn serve<H: Handler, S>(
     S: Socket + 'static,
 {
     let state = ConnectionState::new(peer, Some(stream.passage()));
+    // The connection ends with the request in progress.
+    let mut draining = false;
     let outcome = {
-        let respond = service_fn(|request| service.respond(&state, request));
+        let respond = service_fn(|request| {
+            stream.head_taken();
+            service.respond(&state, request)
+        });
         let mut connection =
             pin!(builder(&service.config).serve_connection(stream.clone(), respond));
         let mut started = pin!(shutdown.started());
-        let mut draining = false;
+        let mut stopping = false;
         let mut timeouts = Timeouts::new();
         poll_fn(|context| {
-            if !draining && started.as_mut().poll(context).is_ready() {
-                draining = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            stream.begin();
-            let served = connection.as_mut().poll(context);
-            if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
-                return Poll::Ready(Outcome::Gone);
-            }
-            let waits_for = waits_for(&stream, &state.progress());
-            if timeouts
-                .poll(waits_for, &service.config, context)
-                .is_ready()
-            {
-                return Poll::Ready(Outcome::TimedOut(waits_for));
-            }
-            match served {
-                Poll::Ready(Ok(())) => Poll::Ready(Outcome::Ended),
-                Poll::Ready(Err(error)) if error.is_parse() => Poll::Ready(Outcome::Malformed),
-                Poll::Ready(Err(_)) => Poll::Ready(Outcome::Broken),
-                Poll::Pending => stream.poll_left(context).map(|()| Outcome::Gone),
+            stopping = stopping || started.as_mut().poll(context).is_ready();
+            loop {
+                stream.begin();
+                let served = connection.as_mut().poll(context);
+                if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
+                    return Poll::Ready(Outcome::Gone);
+                }
+                let progress = state.progress();
+                let waits_for = waits_for(&stream, &progress);
+                if timeouts
+                    .poll(waits_for, &service.config, context)
+                    .is_ready()
+                {
+                    return Poll::Ready(Outcome::TimedOut(waits_for));
+                }
+                // Told so, hyper closes what is idle, and what has come of a request is lost with it:
+                // that one is served first.
+                if stopping
+                    && !draining
+                    && served.is_pending()
+                    && (progress != Progress::None || !stream.has_begun())
+                {
+                    draining = true;
+                    connection.as_mut().graceful_shutdown();
+                    continue;
+                }
+                return match served {
+                    Poll::Ready(Ok(())) => Poll::Ready(Outcome::Ended),
+                    Poll::Ready(Err(error)) if error.is_parse() => Poll::Ready(Outcome::Malformed),
+                    Poll::Ready(Err(_)) => Poll::Ready(Outcome::Broken),
+                    Poll::Pending => stream.poll_left(context).map(|()| Outcome::Gone),
+                };
             }
         })
         .await
@@ -83,7 +99,9 @@ pub(super) async fn serve<H: Handler, S>(
             return stream.reset();
         }
         Outcome::Malformed => true,
-        Outcome::Ended | Outcome::Broken => state.answered_early.load(Ordering::Relaxed),
+        Outcome::Ended | Outcome::Broken => {
+            state.answered_early.load(Ordering::Relaxed) || (draining && stream.has_begun())
+        }
     };
     let _ = shutdown
         .unless_expired(timeout(LINGER, end(&stream, linger)))
@@ -145,7 +163,7 @@ fn waits_for<S: Socket>(stream: &Corked<S>, progress: &Progress) -> WaitsFor {
 async fn end<S: Socket>(stream: &Corked<S>, linger: bool) -> io::Result<()> {
     poll_fn(|context| stream.poll_end(context)).await?;
     if linger {
-        poll_fn(|context| stream.poll_discard(context)).await?;
+        while poll_fn(|context| stream.poll_discard(context)).await? > 0 {}
     }
     Ok(())
 }

@@ -77,7 +77,7 @@ pub(super) async fn serve<H: Handler, S>(
     let mut started = pin!(shutdown.started());
     let mut draining = false;
     let mut timeouts = Timeouts::new();
-    let is_over = poll_fn(|context| {
+    let outcome = poll_fn(|context| {
         let waits_for = match state.progress() {
             Progress::None => WaitsFor::Request,
             Progress::Request | Progress::EventStream => WaitsFor::Server,
@@ -89,20 +89,45 @@ pub(super) async fn serve<H: Handler, S>(
         }
         let served = connection.as_mut().poll(context);
         if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
-            return Poll::Ready(true);
+            return Poll::Ready(Outcome::Gone);
         }
         match served {
-            Poll::Ready(_) => Poll::Ready(false),
+            Poll::Ready(Ok(())) => Poll::Ready(Outcome::Ended),
+            Poll::Ready(Err(_)) => Poll::Ready(Outcome::Broken),
             // Told to go, it has not gone: nobody answers.
-            Poll::Pending if idle.is_ready() => Poll::Ready(false),
+            Poll::Pending if idle.is_ready() => Poll::Ready(Outcome::Broken),
             Poll::Pending => Poll::Pending,
         }
     })
     .await;
-    if !is_over {
-        let end = poll_fn(|context| stream.poll_end(context));
-        let _ = shutdown.unless_expired(timeout(LINGER, end)).await;
-    }
+    let end = async {
+        match outcome {
+            Outcome::Gone => return,
+            Outcome::Ended => taken(&stream).await,
+            Outcome::Broken => {}
+        }
+        let _ = timeout(LINGER, poll_fn(|context| stream.poll_end(context))).await;
+    };
+    shutdown.unless_expired(end).await;
+}
+
+/// How hyper left a connection.
+enum Outcome {
+    /// As both sides wanted: every stream has come to its end.
+    Ended,
+    /// The client broke the protocol, or is silent.
+    Broken,
+    /// Nothing can be sent any more.
+    Gone,
+}
+
+/// Waits until the client, who has what it wants and will ask for no more, closes the connection. It
+/// speaks while it takes the last response (PING, WINDOW_UPDATE): to a closed socket, and the reset
+/// that follows would overtake what is on its way to it. Some drop what they have not read, too, when
+/// the connection ends.
+async fn taken<S: Socket>(stream: &Corked<S>) {
+    let read = || poll_fn(|context| stream.poll_discard(context));
+    while let Ok(Ok(1..)) = timeout(LINGER, read()).await {}
 }
 
 /// The answer to HEAD. Over HTTP/1 hyper leaves the content out by itself.

@@ -104,11 +104,24 @@ impl<H: Handler> Server<H> {
             shutdown,
             on_lull,
         } = self;
+        // Whoever waits for the port goes on when this function is left, however that is.
+        let refusing = shutdown.refusing();
         let service = Arc::new(service);
         let mut listener = listener.into_accepting()?;
         let mut connections = JoinSet::new();
         // The most at a time since the last lull.
         let mut most = 0;
+        let serve = |connections: &mut JoinSet<()>, socket| {
+            let limit = service.config.max_connections.unwrap_or(usize::MAX);
+            if connections.len() < limit {
+                connections.spawn(connection::serve(
+                    socket,
+                    tls.clone(),
+                    Arc::clone(&service),
+                    shutdown.clone(),
+                ));
+            }
+        };
         loop {
             tokio::select! {
                 biased;
@@ -121,23 +134,17 @@ impl<H: Handler> Server<H> {
                     }
                 }
                 socket = listener.accept() => {
-                    let limit = service.config.max_connections.unwrap_or(usize::MAX);
-                    if connections.len() >= limit {
-                        continue;
-                    }
-                    let serve = connection::serve(
-                        socket,
-                        tls.clone(),
-                        Arc::clone(&service),
-                        shutdown.clone(),
-                    );
-                    connections.spawn(serve);
+                    serve(&mut connections, socket);
                     most = most.max(connections.len());
                 }
             }
         }
+        let closing = listener.close(|socket| serve(&mut connections, socket));
+        if let Some(Err(error)) = shutdown.unless_expired(closing).await {
+            eprintln!("wapix: accept: {error}; who waited to be accepted is refused");
+        }
         // The port is free from here on.
-        drop(listener);
+        drop(refusing);
         tokio::select! {
             () = async { while connections.join_next().await.is_some() {} } => {}
             () = shutdown.expired() => connections.shutdown().await,

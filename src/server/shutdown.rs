@@ -1,13 +1,21 @@
 //! Stopping: gracefully, up to a deadline, or at once.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, Condvar, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
 
 /// Stops a server. Clones stop the same one.
 #[derive(Clone)]
 pub struct Shutdown {
     stage: Arc<watch::Sender<Stage>>,
+    refuses: Arc<(Mutex<bool>, Condvar)>,
 }
 
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
@@ -15,23 +23,51 @@ enum Stage {
     Running,
     /// Finish what is in flight; close what is idle.
     Graceful {
-        deadline: tokio::time::Instant,
+        deadline: Instant,
     },
     Now,
+}
+
+/// How long a new connection is waited for, whether the server is to stop or not: the client has seen
+/// it accepted, and its first request is on the way.
+const NEW: Duration = Duration::from_secs(2);
+
+/// Tells, when dropped, that no connection is accepted any more.
+pub(super) struct Refusing(Arc<(Mutex<bool>, Condvar)>);
+
+impl Drop for Refusing {
+    fn drop(&mut self) {
+        let (refuses, changed) = &*self.0;
+        *refuses.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        changed.notify_all();
+    }
 }
 
 impl Shutdown {
     pub(crate) fn new() -> Self {
         Self {
             stage: Arc::new(watch::Sender::new(Stage::Running)),
+            refuses: Arc::default(),
         }
     }
 
     /// Stops accepting, closes idle connections, and the others when their request is answered or
     /// `deadline` has passed.
     pub fn graceful(&self, deadline: Duration) {
-        let deadline = tokio::time::Instant::now() + deadline;
+        let deadline = Instant::now() + deadline;
         self.advance(Stage::Graceful { deadline });
+    }
+
+    /// Waits, once a shutdown has begun, until no connection is accepted any more and the port is free.
+    /// It blocks: not for the thread that the server runs on.
+    pub fn wait_refusing(&self) {
+        let (refuses, changed) = &*self.refuses;
+        let guard = refuses.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(changed.wait_while(guard, |refuses| !*refuses));
+    }
+
+    pub(super) fn refusing(&self) -> Refusing {
+        Refusing(Arc::clone(&self.refuses))
     }
 
     /// Stops accepting and closes every connection.
@@ -49,13 +85,12 @@ impl Shutdown {
         });
     }
 
-    /// Runs `work` unless the shutdown starts first.
-    pub(crate) async fn unless_started<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            () = self.started() => None,
-            value = work => Some(value),
-        }
+    /// Resolves when a shutdown has started, and a connection that is new now no longer is: it has
+    /// had the time to send something.
+    pub(crate) async fn started_for_new(&self) {
+        let new_until = Instant::now() + NEW;
+        self.started().await;
+        sleep_until(new_until).await;
     }
 
     /// Runs `work` unless connections must close first.
@@ -82,7 +117,7 @@ impl Shutdown {
             match now {
                 Stage::Now => return,
                 Stage::Graceful { deadline } => tokio::select! {
-                    () = tokio::time::sleep_until(deadline) => return,
+                    () = sleep_until(deadline) => return,
                     _ = stage.changed() => {}
                 },
                 Stage::Running => {

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     io::{self, IoSlice, Write as _},
+    mem::MaybeUninit,
     pin::pin,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -27,8 +28,17 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
     /// Whether the end of what the client sends has arrived, read or not.
     fn has_left(&self) -> bool;
 
+    /// Whether something has arrived that was not read, even if the runtime has not heard of it.
+    fn has_unread(&self) -> bool;
+
     /// Makes its closing a reset (TCP's RST).
     fn reset(&self);
+}
+
+fn peeks(socket: &SockRef<'_>) -> bool {
+    socket
+        .peek(&mut [MaybeUninit::uninit()])
+        .is_ok_and(|length| length > 0)
 }
 
 pub(super) struct Written {
@@ -53,6 +63,10 @@ impl Socket for TcpStream {
         is_read_closed(self.ready(Interest::READABLE))
     }
 
+    fn has_unread(&self) -> bool {
+        peeks(&SockRef::from(self))
+    }
+
     fn reset(&self) {
         // Failing means that the connection is gone already.
         let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
@@ -74,6 +88,10 @@ impl Socket for tokio::net::UnixStream {
 
     fn has_left(&self) -> bool {
         is_read_closed(self.ready(Interest::READABLE))
+    }
+
+    fn has_unread(&self) -> bool {
+        peeks(&SockRef::from(self))
     }
 
     /// A Unix socket knows no reset; closing it with unread data is the nearest.
@@ -104,6 +122,11 @@ impl<S: Socket> Socket for TlsStream<S> {
 
     fn has_left(&self) -> bool {
         self.get_ref().0.has_left()
+    }
+
+    /// What was read and not decrypted is not looked at: the rest of its record is on its way.
+    fn has_unread(&self) -> bool {
+        self.get_ref().0.has_unread()
     }
 
     /// Without `close_notify` the client sees the content cut off (RFC 8446, 6.1), too.
