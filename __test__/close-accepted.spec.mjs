@@ -11,7 +11,7 @@ import { connect, request, requestBytes } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { deferred, once } from './helpers/events.mjs';
 import { readResponse } from './helpers/message.mjs';
-import { originOf, serve } from './helpers/server.mjs';
+import { lastingPort, originOf, serve } from './helpers/server.mjs';
 
 const ROUTES = { '/': { get: () => text('hello'), post: ({ body }) => text(body) } };
 const HTTPS = { https: { cert: CERT, key: KEY } };
@@ -148,8 +148,8 @@ for (const [over, options, scheme] of [
 }
 
 test('after close nobody connects, and the port is free', async (t) => {
-  const server = await serve(t, ROUTES);
-  const { port } = server.address();
+  const port = lastingPort();
+  const server = await serve(t, ROUTES, {}, { port, host: '127.0.0.1' });
   server.close();
   const next = await serve(
     t,

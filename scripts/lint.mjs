@@ -3,37 +3,28 @@ import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import picomatch from 'picomatch';
+import { runChecks } from './checks.mjs';
 import { output, run, succeeds } from './run.mjs';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 
-const CHECKS = {
+runChecks({
   'cargo fmt': () => succeeds('cargo', 'fmt', '--check'),
   // Not `biome ci`, which colours its output whatever NO_COLOR says.
   biome: () => succeeds('biome', 'check', '--error-on-warnings', '.'),
   clippy: () => succeeds('cargo', 'clippy', '--locked', '--all-targets', '--', '-D', 'warnings'),
-  'napi only in src/binding': () => holds(napiOutsideBinding()),
+  'napi and unsafe only in src/binding': () => holds(outsideBinding()),
   'package contents': () => holds(missingFromPackage()),
   'npm manifests': () => holds(outdatedManifests()),
-};
-
-const failed = [];
-for (const [name, check] of Object.entries(CHECKS)) {
-  process.stdout.write(`\n> ${name}\n`);
-  if (!check()) failed.push(name);
-}
-process.stdout.write(
-  failed.length > 0 ? `\nfailed: ${failed.join(', ')}\n` : '\nall checks hold\n',
-);
-process.exitCode = failed.length > 0 ? 1 : 0;
+});
 
 function holds(problems) {
   for (const problem of problems) process.stdout.write(`${problem}\n`);
   return problems.length === 0;
 }
 
-/** The engine knows nothing of Node: lines of code that name `napi` anywhere else. */
-function napiOutsideBinding() {
+/** The engine knows nothing of Node, and is safe Rust: lines of code that name either. */
+function outsideBinding() {
   return readdirSync('src', { recursive: true })
     .filter((name) => name.endsWith('.rs') && !/^binding\b/.test(name))
     .flatMap((name) =>
@@ -43,8 +34,10 @@ function napiOutsideBinding() {
           code: line.replace(/\/\/.*/, ''),
           at: `src/${name}:${index + 1}`,
         }))
-        .filter(({ code }) => /\bnapi/.test(code))
-        .map(({ at }) => `${at} names napi`),
+        .flatMap(({ code, at }) => {
+          const [word] = /\b(napi|unsafe)/.exec(code) ?? [];
+          return word ? [`${at} has ${word}`] : [];
+        }),
     );
 }
 

@@ -257,8 +257,10 @@ impl BindingServer {
         mut words: Uint32ArraySlice<'_>,
         mut bytes: BufferSlice<'_>,
     ) -> Option<Vec<Buffer>> {
-        // SAFETY: JavaScript waits for this call to return, the array is not shared with another
-        // thread (`lib/bridge` makes it), and nothing else here refers to it.
+        // SAFETY: nobody else refers to these words until this returns. JavaScript waits, and nothing
+        // here calls it; `lib/bridge/inbox.ts` made the array, of memory that no other thread shares
+        // and `bytes` is no part of.
+        #[expect(unsafe_code, reason = "napi has no safe way to write to a Uint32Array")]
         let words = unsafe { words.as_mut() };
         let [what, count, size, more, records @ ..] = words else {
             return None;
@@ -418,8 +420,9 @@ impl BindingServer {
             return;
         };
         let (env, wake) = (env.raw(), running.wake.raw());
-        // SAFETY: called by JavaScript, so on the environment's thread; `wake` holds the function
-        // for as long as `running` is borrowed. Both calls only count.
+        // SAFETY: called by JavaScript, so on the environment's thread, before its end; `wake` holds
+        // the function for as long as `running` is borrowed. Both calls only count.
+        #[expect(unsafe_code, reason = "napi's own want it as `&mut`")]
         let _ = unsafe {
             if referenced {
                 sys::napi_ref_threadsafe_function(env, wake)
@@ -438,8 +441,10 @@ fn regular_file(fd: i32) -> Option<std::fs::File> {
     if fd < 0 {
         return None;
     }
-    // SAFETY: not -1. JavaScript says that it is open, and cannot close it before this returns;
-    // where it is mistaken, duplicating it fails.
+    // SAFETY: not -1, and open until this returns: `lib/stream.ts` took it from a `fs.ReadStream` that
+    // nobody has destroyed, and JavaScript waits. An application that closed it behind the stream's
+    // back gets no file, or that of whoever opened one since, as from Node; no memory is at stake.
+    #[expect(unsafe_code, reason = "JavaScript knows a file by its number only")]
     let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
     let file = std::fs::File::from(borrowed.try_clone_to_owned().ok()?);
     file.metadata().ok()?.is_file().then_some(file)
