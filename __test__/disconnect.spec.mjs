@@ -361,12 +361,13 @@ test('what the signal stopped is not logged; another failure after the client le
         throw new Error('after the client left');
       },
     },
+    '/after': { get: () => text('after') },
   });
   for (const path of ['/stopped', '/failed']) {
     const client = await connect(t, server);
     client.send(requestBytes(`GET ${path}`));
     // Its answer tells that the one before has reached its handler.
-    await request(t, server, 'GET /none');
+    await request(t, server, 'GET /after');
     client.destroy();
   }
   await settled.promise;

@@ -48,17 +48,7 @@ for (const target of ['://test/', '1http://test/', 'http://test:port/', 'http://
   });
 }
 
-for (const host of [
-  '',
-  'a',
-  'A.b-c_d',
-  'a:',
-  'a:80',
-  '127.0.0.1:65535',
-  '[::1]',
-  '[::1]:8080',
-  'a%20b',
-]) {
+for (const host of ['', 'a', 'A.b-c_d', 'a:', 'a:80', '127.0.0.1:65535', '[::1]', '[::1]:8080']) {
   test(`a Host that is one is accepted: ${JSON.stringify(host)}`, async (t) => {
     const { server, ran } = await serveCounted(t);
     const client = await connect(t, server);

@@ -121,9 +121,9 @@ test('parameters are UTF-8, escaped or raw', async (t) => {
 });
 
 test('a query may have thousands of keys', async (t) => {
-  const query = Array.from({ length: 3000 }, (_, index) => `k${index}=${index}`).join('&');
+  const query = Array.from({ length: 1200 }, (_, index) => `k${index}=${index}`).join('&');
   const got = await seen(t, ({ query }) => entries(query).length, `GET /?${query}`);
-  t.is(got, 3000);
+  t.is(got, 1200);
 });
 
 const HEADER_LINES = [
