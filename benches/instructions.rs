@@ -1,0 +1,179 @@
+//! The hot path, to be counted in instructions: sixteen connections ask for JSON, again and again.
+//!
+//! All of it is one thread, so that two runs do the same: the clients, the server, and a JavaScript
+//! that answers what the bridge hands it. What is served is the first argument:
+//!
+//! - `wapix`: connection, router, service and bridge, as the addon has them;
+//! - `hyper`: the same answer by a bare hyper service;
+//! - `socket`: the same bytes by nobody who reads them: what clients, runtime and sockets cost.
+//!
+//! The second argument is how often each connection asks. `scripts/instructions.mjs` counts.
+
+use std::{convert::Infallible, env, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::header;
+use http_body_util::Full;
+use hyper::{Response, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Notify,
+};
+use wapix::{
+    Config, Listener, LocalAddress, Server,
+    bridge::{Bridge, Taken},
+    router::{Method, RouteId, Router},
+};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+const CONNECTIONS: usize = 16;
+
+const REQUEST: &[u8] = b"GET /users/42?fields=name HTTP/1.1\r\n\
+    Host: example.org\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0\r\n\
+    Accept: application/json\r\n\
+    Accept-Encoding: gzip, deflate, br\r\n\
+    Authorization: Bearer 0123456789abcdef0123456789abcdef\r\n\
+    Connection: keep-alive\r\n\r\n";
+
+const CONTENT: &str = r#"{"id":"42","name":"A user with a name"}"#;
+
+// As `src/bridge/protocol.rs` documents them.
+const REQUEST_RECORD: u32 = 1;
+const RESPOND_JSON_TEXT: u32 = 1 | 1 << 8 | 1 << 16;
+const PARAMETER_COUNT: usize = 10;
+const FIXED_WORDS: usize = 11;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Outcome<()> {
+    let words = env::args().skip(1).collect::<Vec<_>>();
+    // `cargo test --benches` and `cargo bench` say no more than `--bench`.
+    let [server, rounds] = &words[..] else {
+        return Ok(());
+    };
+    let rounds = rounds.parse::<usize>()?;
+    let address = match server.as_str() {
+        "wapix" => serve_wapix()?,
+        "hyper" => serve_hyper().await?,
+        "socket" => serve_socket().await?,
+        other => return Err(format!("no server is called {other}").into()),
+    };
+    let clients = (0..CONNECTIONS).map(|_| tokio::spawn(ask(address, rounds)));
+    for client in clients.collect::<Vec<_>>() {
+        client.await??;
+    }
+    Ok(())
+}
+
+/// One connection: asks, and waits for the answer, `rounds` times.
+async fn ask(address: SocketAddr, rounds: usize) -> std::io::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let mut answer = Vec::with_capacity(1024);
+    for _ in 0..rounds {
+        stream.write_all(REQUEST).await?;
+        answer.clear();
+        while !answer.ends_with(CONTENT.as_bytes()) {
+            if stream.read_buf(&mut answer).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn serve_wapix() -> Outcome<SocketAddr> {
+    let mut router = Router::new();
+    router.insert(Method::Get, "/users/:id", RouteId::new(0))?;
+    let listener = Listener::tcp("127.0.0.1:0".parse()?, 64, false)?;
+    let LocalAddress::Tcp(address) = listener.local_address()? else {
+        return Err("not a TCP address".into());
+    };
+    let woken = Arc::new(Notify::new());
+    let wake = Arc::clone(&woken);
+    let bridge = Bridge::new(Box::new(move || wake.notify_one()));
+    let (deliver, notify) = (Arc::clone(&bridge), Arc::clone(&bridge));
+    tokio::spawn(async move { deliver.deliver().await });
+    tokio::spawn(async move { notify.notify().await });
+    tokio::spawn(answer_all(Arc::clone(&bridge), woken));
+    tokio::spawn(Server::new(listener, router, Config::default(), bridge).run());
+    Ok(address)
+}
+
+/// JavaScript's part: takes batch after batch, and answers each whole.
+async fn answer_all(bridge: Arc<Bridge>, woken: Arc<Notify>) {
+    let (mut words, mut bytes) = (vec![0; 32 * 1024], vec![0; 256 * 1024]);
+    let (mut answers, mut text) = (Vec::new(), String::new());
+    loop {
+        woken.notified().await;
+        while let Taken::Batch { words: count, .. } =
+            bridge.take(&mut words, &mut bytes, &mut Vec::new())
+        {
+            answers.clear();
+            text.clear();
+            let mut records = &words[..count];
+            while let [first, slot, serial, ..] = records {
+                if first & 0xff == REQUEST_RECORD {
+                    answers.extend([RESPOND_JSON_TEXT, *slot, *serial, 200, 0]);
+                    answers.push(CONTENT.len() as u32);
+                    text.push_str(CONTENT);
+                }
+                let parameters = records.get(PARAMETER_COUNT).map_or(0, |count| 2 * count);
+                records = records
+                    .get(FIXED_WORDS + parameters as usize..)
+                    .unwrap_or(&[]);
+            }
+            bridge.answer(&answers, text.as_bytes(), &[], []);
+            bridge.wake();
+        }
+    }
+}
+
+async fn serve_hyper() -> Outcome<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let service = service_fn(async |_| {
+                    let response = Response::builder()
+                        .header(header::CONTENT_TYPE, "application/json")
+                        .body(Full::new(Bytes::from_static(CONTENT.as_bytes())));
+                    Ok::<_, Infallible>(response.unwrap_or_default())
+                });
+                // The client leaves in the end.
+                let _ = http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    });
+    Ok(address)
+}
+
+async fn serve_socket() -> Outcome<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\r\n{CONTENT}",
+        CONTENT.len()
+    );
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut request = [0; REQUEST.len()];
+                while stream.read_exact(&mut request).await.is_ok() {
+                    if stream.write_all(answer.as_bytes()).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    Ok(address)
+}

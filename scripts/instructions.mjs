@@ -1,0 +1,58 @@
+/**
+ * Counts the instructions of a request's hot path, in `benches/instructions.rs`, and fails where they
+ * have grown by more than a twentieth. What is compared is the ratio to bare hyper, counted in the same
+ * run: another compiler changes both. `--record` takes the count as the one to compare with.
+ *
+ * Needs valgrind, which has every run come to the same count, however busy the machine is.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fail, output } from './run.mjs';
+
+const RECORD = 'benches/instructions.json';
+const TOLERANCE = 1.05;
+const CONNECTIONS = 16;
+const [FEW, MANY] = [50, 250];
+
+const built = output(
+  ...['cargo', 'bench', '--locked', '--no-run', '--bench', 'instructions'],
+  ...['--message-format', 'json-render-diagnostics'],
+);
+const [program] = built
+  .split('\n')
+  .filter((line) => line.startsWith('{'))
+  .map((line) => JSON.parse(line).executable)
+  .filter(Boolean);
+
+const [socket, hyper, wapix] = ['socket', 'hyper', 'wapix'].map(perRequest);
+const ratio = (wapix - socket) / (hyper - socket);
+process.stdout.write(
+  `instructions of a request: ${wapix - socket}; of bare hyper: ${hyper - socket}; ` +
+    `ratio ${ratio.toFixed(3)}\n`,
+);
+
+if (process.argv.includes('--record')) {
+  writeFileSync(RECORD, `${JSON.stringify({ ratio: Number(ratio.toFixed(3)) })}\n`);
+} else {
+  const recorded = JSON.parse(readFileSync(RECORD, 'utf8')).ratio;
+  if (ratio > recorded * TOLERANCE) {
+    fail(
+      `The ratio was ${recorded}. Find what made the difference; where it is worth that,\n` +
+        'node scripts/instructions.mjs --record',
+    );
+  }
+}
+
+/** Start and end cost the same whatever lies between. */
+function perRequest(server) {
+  const [few, many] = [FEW, MANY].map((rounds) => count(server, rounds));
+  return Math.round((many - few) / (CONNECTIONS * (MANY - FEW)));
+}
+
+function count(server, rounds) {
+  const log = output(
+    ...['valgrind', '--tool=callgrind', '--callgrind-out-file=/dev/null', '--log-fd=1'],
+    ...[program, server, String(rounds)],
+  );
+  const [, collected] = /Collected : (\d+)/.exec(log) ?? fail(`valgrind counted nothing:\n${log}`);
+  return Number(collected);
+}
