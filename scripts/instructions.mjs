@@ -31,7 +31,7 @@ process.stdout.write(
 );
 
 if (process.argv.includes('--record')) {
-  writeFileSync(RECORD, `${JSON.stringify({ ratio: Number(ratio.toFixed(3)) })}\n`);
+  writeFileSync(RECORD, `{ "ratio": ${ratio.toFixed(3)} }\n`);
 } else {
   const recorded = JSON.parse(readFileSync(RECORD, 'utf8')).ratio;
   if (ratio > recorded * TOLERANCE) {
