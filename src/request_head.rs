@@ -103,24 +103,33 @@ fn is_ip_literal(text: &[u8]) -> bool {
 
 /// RFC 3986, 3.2.2: it may be empty.
 fn is_registered_name(mut name: &[u8]) -> bool {
-    loop {
-        name = match name {
-            [] => return true,
-            [b'%', high, low, rest @ ..] => {
-                if !(high.is_ascii_hexdigit() && low.is_ascii_hexdigit()) {
-                    return false;
-                }
-                rest
-            }
-            [byte, rest @ ..]
-                if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte) =>
-            {
+    while let Some(special) = name.iter().position(|&byte| !IN_A_NAME[usize::from(byte)]) {
+        name = match &name[special..] {
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 rest
             }
             _ => return false,
         };
     }
+    true
 }
+
+/// `unreserved` and `sub-delims` (RFC 3986, 2.2 and 2.3), looked up: every request has a host.
+const IN_A_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let others = b"-._~!$&'()*+,;=";
+    let mut index = 0;
+    while index < others.len() {
+        table[others[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
 
 /// The bytes of a request's target as HTTP/1.1 writes it. HTTP/2 has a field for its origin (RFC 9113,
 /// 8.3.1), which is counted as `Host`.
