@@ -9,8 +9,9 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::BodyExt;
 
-use crate::body::{BodySender, StreamBody, stream_body};
+use crate::body::{BodySender, ResponseBody, StreamBody, stream_body};
 
 /// A whole response.
 #[derive(Debug)]
@@ -139,6 +140,24 @@ pub(crate) fn exchange() -> (Exchange, Reply) {
 }
 
 impl Exchange {
+    /// An exchange without a connection, and what it is answered with, or `None` where that stays
+    /// incomplete: how the fuzz targets see an answer.
+    #[doc(hidden)]
+    pub fn detached() -> (Self, impl Future<Output = Option<Response>>) {
+        let (exchange, reply) = exchange();
+        let answered = async {
+            match reply.await? {
+                Answer::Full(response) => Some(response),
+                Answer::Stream(Head { status, headers }, body) => Some(Response {
+                    status,
+                    headers,
+                    body: ResponseBody::Stream(body).collect().await.ok()?.to_bytes(),
+                }),
+            }
+        };
+        (exchange, answered)
+    }
+
     /// Asks for `observer` to be told, with `token`, what becomes of this exchange.
     pub fn observe(&self, observer: Arc<dyn Observer>, token: u64) {
         self.shared.lock().observation = Some(Observation { observer, token });

@@ -21,6 +21,7 @@ mod error;
 mod exchange;
 mod handler;
 mod load;
+mod multipart;
 mod pool;
 mod request_body;
 mod request_head;
@@ -34,5 +35,6 @@ pub use self::{
     error::Error,
     exchange::{Exchange, Head, Observer, Response},
     handler::{Handler, Peer, Request},
+    multipart::{MultipartError, Part, parse_multipart},
     server::{Listener, LocalAddress, Server, Shutdown, Tls},
 };
