@@ -1,6 +1,6 @@
-import { parse as parseForm } from 'node:querystring';
 import { findJsonError, parseMultipart } from './bridge/native.js';
 import { WapixError } from './errors.js';
+import { parseQueryString } from './querystring.js';
 
 /**
  * Parses a request body by its Content-Type.
@@ -43,8 +43,7 @@ function parseUrlEncoded(content: Buffer): Record<string, string | string[]> {
     );
   }
   const form: Record<string, string | string[]> = Object.create(null);
-  // No limit on the number of keys: the length of the body is limited.
-  const parsed = parseForm(text, '&', '=', { maxKeys: 0 });
+  const parsed = parseQueryString(text);
   for (const [name, value] of Object.entries(parsed)) form[name] = value ?? '';
   return form;
 }

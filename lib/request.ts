@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { parse as parseQuery } from 'node:querystring';
 import type { Request as Contract } from '../index.js';
 import type { Exchange } from './exchange.js';
 import { joinHeaders } from './headers.js';
 import { clientIp, clientProtocol, type Trust } from './proxy.js';
+import { parseQueryString } from './querystring.js';
 import { toIncomingMessage } from './raw.js';
 
 /** What a handler is given. Each property is computed when it is first read. */
@@ -89,8 +89,7 @@ function readParams(exchange: Exchange): Record<string, string> {
 
 function readQuery(url: string): Record<string, string> {
   const start = url.indexOf('?');
-  // No limit on the number of keys: the length of the URL is limited.
-  const parsed = start < 0 ? {} : parseQuery(utf8(url.slice(start + 1)), '&', '=', { maxKeys: 0 });
+  const parsed = start < 0 ? {} : parseQueryString(utf8(url.slice(start + 1)));
   const query: Record<string, string> = Object.create(null);
   for (const [key, value] of Object.entries(parsed)) {
     query[key] = (Array.isArray(value) ? value.at(-1) : value) ?? '';
