@@ -10,6 +10,7 @@ import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { aborted, closed, deferred, levelled, once } from './helpers/events.mjs';
+import { frame, GET, PREFACE, SETTINGS } from './helpers/http2.mjs';
 import { installed, missing } from './helpers/installed.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { start } from './helpers/program.mjs';
@@ -296,21 +297,6 @@ test('a connection without a request is closed', async (t) => {
   t.true(client.bytes.includes(frame(7, 0, 0).subarray(3, 9)), 'GOAWAY');
 });
 
-const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
-
-/** One frame (RFC 9113, 4.1). */
-function frame(type, flags, id, payload = Buffer.alloc(0)) {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(id, 5);
-  return Buffer.concat([head, payload]);
-}
-
-const SETTINGS = frame(4, 0, 0);
-/** GET / of a host named x, with the indices of RFC 7541, Appendix A. */
-const GET = Buffer.from([0x82, 0x86, 0x84, 0x41, 1, 'x'.charCodeAt(0)]);
 const CANCEL = Buffer.from([0, 0, 0, NGHTTP2_CANCEL]);
 
 for (const [name, each] of [

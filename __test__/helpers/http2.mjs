@@ -1,0 +1,27 @@
+// HTTP/2 by hand, frame by frame.
+
+/** What a client of HTTP/2 begins with (RFC 9113, 3.4). */
+export const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+
+/** One frame (RFC 9113, 4.1). */
+export function frame(type, flags, id, payload = Buffer.alloc(0)) {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(id, 5);
+  return Buffer.concat([head, payload]);
+}
+
+export const SETTINGS = frame(4, 0, 0);
+/** GET / of a host named x, with the indices of RFC 7541, Appendix A. */
+export const GET = Buffer.from([0x82, 0x86, 0x84, 0x41, 1, 'x'.charCodeAt(0)]);
+
+/** The types of the frames in `bytes`, in order. */
+export function frameTypes(bytes) {
+  const types = [];
+  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
+    types.push(bytes.readUInt8(at + 3));
+  }
+  return types;
+}
