@@ -17,7 +17,8 @@ Options
                         whose X-Forwarded-For is believed: true, loopback, an address or a range
                         (repeatable)
       --close-deadline <ms>
-                        how long requests in flight may take after a signal (default: 10000)
+                        how long start lets requests in flight finish after a signal
+                        (default: 10000; dev: 1000)
   -h, --help            print this
   -v, --version         print the version
 
