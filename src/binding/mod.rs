@@ -11,4 +11,13 @@
 mod address;
 mod content;
 mod memory;
+mod options;
+mod routes;
 mod server;
+
+use napi::Error;
+
+/// An error that has `code` as its code in JavaScript.
+fn coded(code: &str, message: impl ToString) -> Error<String> {
+    Error::new(code.to_owned(), message.to_string())
+}

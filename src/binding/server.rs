@@ -14,47 +14,19 @@ use napi_derive::napi;
 
 use super::{
     address::{BindingAddress, BindingListening, bind, listening, not_listening},
+    coded,
     memory::give_back,
+    options::{BindingOptions, config_of},
+    routes::{BindingRoute, router_of},
 };
 use crate::{
     Config, Direct, Listener, Server, Shutdown, Tls,
     bridge::{Bridge, Taken},
-    router::{InsertError, Method, RouteId, Router},
+    router::Router,
 };
 
 /// Calls back without arguments, never blocks, and leaves it to `ref` whether the process lives.
 type Wake = ThreadsafeFunction<(), (), (), Status, false, true, 0>;
-
-#[napi(object)]
-pub struct BindingRoute {
-    /// Upper case.
-    pub method: String,
-    pub pattern: String,
-}
-
-#[napi(object)]
-pub struct BindingOptions {
-    /// In bytes.
-    pub body_limit: Option<f64>,
-    /// In bytes.
-    pub max_header_size: Option<f64>,
-    pub max_headers_count: Option<f64>,
-    /// In bytes.
-    pub max_url_length: Option<f64>,
-    pub max_connections: Option<f64>,
-    pub max_concurrent_requests: Option<f64>,
-    /// In milliseconds, as the other timeouts; 0 for none.
-    pub headers_timeout: Option<f64>,
-    pub request_timeout: Option<f64>,
-    pub keep_alive_timeout: Option<f64>,
-    pub write_timeout: Option<f64>,
-    /// PEM.
-    pub key: Option<Buffer>,
-    /// PEM.
-    pub cert: Option<Buffer>,
-    /// PEM: of those whose clients are let in.
-    pub ca: Option<Buffer>,
-}
 
 /// The routes and settings of a server, and the server while it runs.
 #[napi]
@@ -92,10 +64,6 @@ impl IoThread {
     }
 }
 
-fn coded(code: &str, message: impl ToString) -> Error<String> {
-    Error::new(code.to_owned(), message.to_string())
-}
-
 /// Throws `WAPIX_INVALID_ROUTE`, `WAPIX_ROUTE_CONFLICT` or `WAPIX_INVALID_TLS`. A route's id is its
 /// index.
 #[napi]
@@ -103,25 +71,7 @@ pub fn create_server(
     routes: Vec<BindingRoute>,
     options: BindingOptions,
 ) -> Result<BindingServer, String> {
-    let mut router = Router::new();
-    for (id, BindingRoute { method, pattern }) in routes.into_iter().enumerate() {
-        let method = http::Method::from_bytes(method.as_bytes())
-            .ok()
-            .as_ref()
-            .and_then(Method::from_http)
-            .ok_or_else(|| coded("WAPIX_INVALID_ROUTE", format!("{pattern}: {method}")))?;
-        router
-            .insert(method, &pattern, RouteId::new(id as u32))
-            .map_err(|error| {
-                let conflict = matches!(error, InsertError::Conflict { .. });
-                let code = if conflict {
-                    "WAPIX_ROUTE_CONFLICT"
-                } else {
-                    "WAPIX_INVALID_ROUTE"
-                };
-                coded(code, error)
-            })?;
-    }
+    let router = router_of(routes)?;
     let config = config_of(&options);
     let tls = match (options.key, options.cert) {
         (Some(key), Some(cert)) => {
@@ -136,29 +86,6 @@ pub fn create_server(
         tls,
         running: RefCell::new(None),
     })
-}
-
-/// Numbers are those that `lib/server.ts` lets pass. Saturating: `Infinity` is the largest there is.
-fn config_of(options: &BindingOptions) -> Config {
-    let default = Config::default();
-    let timeout = |option: Option<f64>, default: Option<Duration>| match option {
-        None => default,
-        Some(0.0) => None,
-        Some(milliseconds) => Some(Duration::from_millis(milliseconds as u64)),
-    };
-    let limit = |option: Option<f64>, default| option.map_or(default, |limit| limit as usize);
-    Config {
-        body_limit: limit(options.body_limit, default.body_limit),
-        max_header_size: limit(options.max_header_size, default.max_header_size),
-        max_headers_count: limit(options.max_headers_count, default.max_headers_count),
-        max_url_length: limit(options.max_url_length, default.max_url_length),
-        max_connections: options.max_connections.map(|limit| limit as usize),
-        max_concurrent_requests: options.max_concurrent_requests.map(|limit| limit as usize),
-        headers_timeout: timeout(options.headers_timeout, default.headers_timeout),
-        request_timeout: timeout(options.request_timeout, default.request_timeout),
-        keep_alive_timeout: timeout(options.keep_alive_timeout, default.keep_alive_timeout),
-        write_timeout: timeout(options.write_timeout, default.write_timeout),
-    }
 }
 
 #[napi]
