@@ -105,6 +105,9 @@ for (const signal of ['SIGKILL', 'SIGTERM']) {
       await page.click('button');
     };
     await send('one');
+    t.is(await page.inputValue('input'), '', 'there is room for the next message at once');
+    // Two requests under way together may arrive in any order.
+    await shown(page, 1);
     await send('two');
     t.deepEqual(await shown(page, 2), ['browser: one', 'browser: two']);
     await until(`${origin}/status`, ({ listeners }) => listeners === 1);
