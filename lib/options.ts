@@ -33,6 +33,24 @@ export function readLimits(options: ServerOptions): Limits {
   return limits;
 }
 
+/** What says where I/O is done, where the options do not. */
+const IO_THREADS = 'WAPIX_IO_THREADS';
+
+/**
+ * How many threads do I/O, where anybody says.
+ *
+ * @throws `WAPIX_INVALID_OPTION` for anything but 0 and 1
+ */
+export function readIoThreads(options: ServerOptions): number | undefined {
+  const fromEnvironment = process.env[IO_THREADS];
+  const [name, threads] =
+    options.ioThreads !== undefined || fromEnvironment === undefined
+      ? ['ioThreads', options.ioThreads]
+      : [IO_THREADS, Number(fromEnvironment)];
+  if (threads === undefined || threads === 0 || threads === 1) return threads;
+  throw new WapixError('WAPIX_INVALID_OPTION', `${name} is 0 or 1, not ${String(threads)}`);
+}
+
 /** How long `close` lets requests in flight finish where nobody says, in milliseconds. */
 const CLOSE_DEADLINE = 10_000;
 /** What a number of 32 bits can hold: seven weeks. */

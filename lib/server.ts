@@ -14,7 +14,7 @@ import { Dispatcher } from './dispatch.js';
 import { fromNative, WapixError } from './errors.js';
 import type { Route } from './exchange.js';
 import { type ListenArguments, listenError, readListenArguments, resolveHost } from './listen.js';
-import { readDeadline, readLimits, readTls } from './options.js';
+import { readDeadline, readIoThreads, readLimits, readTls } from './options.js';
 import { readTrust } from './proxy.js';
 
 /** What binding `::` fails with where the system has no IPv6. */
@@ -45,9 +45,11 @@ class Server extends EventEmitter implements Contract {
     const trust = readTrust(options.trustProxy);
     const secure = options.https && readTls(options.https);
     this.#ca = secure?.ca;
+    const ioThreads = readIoThreads(options);
+    const placement = ioThreads === undefined ? {} : { ioThreads };
     const table = routes.map(({ method, pattern }) => ({ method, pattern }));
     try {
-      this.#native = createNative(table, { ...readLimits(options), ...secure });
+      this.#native = createNative(table, { ...readLimits(options), ...secure, ...placement });
     } catch (error) {
       throw fromNative(error);
     }

@@ -23,11 +23,14 @@ mod handler;
 mod load;
 mod multipart;
 mod pool;
+#[cfg(unix)]
+pub mod reactor;
 mod request_body;
 mod request_head;
 pub mod router;
 mod server;
 mod service;
+mod task;
 
 pub use self::{
     body::{BodySender, Direct, DirectWriter, FileSource},

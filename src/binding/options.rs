@@ -23,6 +23,8 @@ pub struct BindingOptions {
     pub request_timeout: Option<f64>,
     pub keep_alive_timeout: Option<f64>,
     pub write_timeout: Option<f64>,
+    /// 0 for JavaScript's own thread; by the cores there are where it is not given.
+    pub io_threads: Option<u32>,
     /// PEM.
     pub key: Option<Buffer>,
     /// PEM.

@@ -1,14 +1,12 @@
-//! A server as JavaScript drives it, on an I/O thread of its own.
+//! A server as JavaScript drives it.
 
-use std::{cell::RefCell, sync::Arc, thread::JoinHandle, time::Duration};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
 
 use napi::{
-    CleanupEnvHook, Env, Status,
+    CleanupEnvHook, Env,
     bindgen_prelude::{
         Buffer, BufferSlice, Error, Function, Result, Uint8ArraySlice, Uint32ArraySlice,
     },
-    sys,
-    threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
 };
 use napi_derive::napi;
 
@@ -18,15 +16,13 @@ use super::{
     memory::give_back,
     options::{BindingOptions, config_of},
     routes::{BindingRoute, router_of},
+    transport::{Placement, Transport},
 };
 use crate::{
-    Config, Direct, Listener, Server, Shutdown, Tls,
+    Config, Direct, Listener, Server, Tls,
     bridge::{Bridge, Taken},
     router::Router,
 };
-
-/// Calls back without arguments, never blocks, and leaves it to `ref` whether the process lives.
-type Wake = ThreadsafeFunction<(), (), (), Status, false, true, 0>;
 
 /// The routes and settings of a server, and the server while it runs.
 #[napi]
@@ -34,34 +30,14 @@ pub struct BindingServer {
     router: Arc<Router>,
     config: Config,
     tls: Option<Tls>,
+    placement: Placement,
     running: RefCell<Option<Running>>,
 }
 
 struct Running {
     bridge: Arc<Bridge>,
-    wake: Arc<Wake>,
-    io_thread: Arc<IoThread>,
-    cleanup: CleanupEnvHook<Arc<IoThread>>,
-}
-
-/// How many files a server may wait for the disk for at a time: twice what Node has for all of its.
-const FILE_THREADS: usize = 8;
-
-/// The thread that does a server's I/O.
-struct IoThread {
-    shutdown: Shutdown,
-    handle: std::sync::Mutex<Option<JoinHandle<()>>>,
-}
-
-impl IoThread {
-    /// Waits for the thread's end. It never waits for JavaScript, so this cannot deadlock.
-    fn join(&self) {
-        let handle = self.handle.lock().ok().and_then(|mut handle| handle.take());
-        if let Some(handle) = handle {
-            // A panic has been printed by the panic hook, and there is nothing left to stop.
-            let _ = handle.join();
-        }
-    }
+    transport: Rc<Transport>,
+    cleanup: CleanupEnvHook<Rc<Transport>>,
 }
 
 /// Throws `WAPIX_INVALID_ROUTE`, `WAPIX_ROUTE_CONFLICT` or `WAPIX_INVALID_TLS`. A route's id is its
@@ -73,6 +49,7 @@ pub fn create_server(
 ) -> Result<BindingServer, String> {
     let router = router_of(routes)?;
     let config = config_of(&options);
+    let placement = Placement::new(options.io_threads);
     let tls = match (options.key, options.cert) {
         (Some(key), Some(cert)) => {
             let tls = Tls::from_pem(&key, &cert, options.ca.as_deref());
@@ -84,6 +61,7 @@ pub fn create_server(
         router: Arc::new(router),
         config,
         tls,
+        placement,
         running: RefCell::new(None),
     })
 }
@@ -109,70 +87,31 @@ impl BindingServer {
             Ok(bound) => bound,
             Err(error) => return Ok(not_listening(&error)),
         };
-        let wake: Arc<Wake> = Arc::new(
-            on_work
-                .build_threadsafe_function::<()>()
-                .callee_handled::<false>()
-                .weak::<true>()
-                .max_queue_size::<0>()
-                .build()?,
-        );
-        let waker = Arc::clone(&wake);
-        let bridge = Bridge::new(Box::new(move || {
-            // Refused only while the environment ends: then nobody is there to wake.
-            waker.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }));
-        let io_thread = self
-            .start(listener, &bridge)
-            .map_err(|error| Error::from_reason(crate::Error::Thread(error).to_string()))?;
+        let make_server = |bridge: &Arc<Bridge>| self.server(listener, bridge);
+        let (transport, bridge) =
+            Transport::start(self.placement, &env, &on_work, make_server)?;
+        let transport = Rc::new(transport);
         // Threads must not outlive the environment (worker.terminate()): it ends when they have.
-        let cleanup = env.add_env_cleanup_hook(Arc::clone(&io_thread), |io_thread| {
-            io_thread.shutdown.now();
-            io_thread.join();
+        let cleanup = env.add_env_cleanup_hook(Rc::clone(&transport), |transport| {
+            transport.stop();
         })?;
         *self.running.borrow_mut() = Some(Running {
             bridge,
-            wake,
-            io_thread,
+            transport,
             cleanup,
         });
         self.set_ref(&env, true);
         Ok(listening(local))
     }
 
-    fn start(&self, listener: Listener, bridge: &Arc<Bridge>) -> std::io::Result<Arc<IoThread>> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            // They read files that are not in the page cache.
-            .thread_name("wapix-file")
-            .max_blocking_threads(FILE_THREADS)
-            .build()?;
+    fn server(&self, listener: Listener, bridge: &Arc<Bridge>) -> Server<Arc<Bridge>> {
         let router = Arc::clone(&self.router);
-        let mut server = Server::new(listener, router, self.config.clone(), Arc::clone(bridge))
+        let server = Server::new(listener, router, self.config.clone(), Arc::clone(bridge))
             .with_lull(give_back());
-        if let Some(tls) = &self.tls {
-            server = server.with_tls(tls.clone());
+        match &self.tls {
+            Some(tls) => server.with_tls(tls.clone()),
+            None => server,
         }
-        let shutdown = server.shutdown();
-        let bridge = Arc::clone(bridge);
-        let handle = std::thread::Builder::new()
-            .name("wapix-io".to_owned())
-            .spawn(move || {
-                let _closed = OnDrop(|| bridge.closed());
-                runtime.block_on(async {
-                    let deliver = Arc::clone(&bridge);
-                    tokio::spawn(async move { deliver.deliver().await });
-                    let notify = Arc::clone(&bridge);
-                    tokio::spawn(async move { notify.notify().await });
-                    if let Err(error) = server.run().await {
-                        eprintln!("wapix: the listening socket failed: {error}");
-                    }
-                });
-            })?;
-        Ok(Arc::new(IoThread {
-            shutdown,
-            handle: std::sync::Mutex::new(Some(handle)),
-        }))
     }
 
     /// Takes the next batch. `words[0]` says what: 0 nothing, 1 a batch (`words[1]` its words from
@@ -296,7 +235,7 @@ impl BindingServer {
     #[napi]
     pub fn wake(&self) {
         if let Some(running) = &*self.running.borrow() {
-            running.bridge.wake();
+            running.transport.wake(&running.bridge);
         }
     }
 
@@ -323,9 +262,8 @@ impl BindingServer {
     #[napi]
     pub fn close(&self, deadline: u32) {
         if let Some(running) = &*self.running.borrow() {
-            let shutdown = &running.io_thread.shutdown;
-            shutdown.graceful(Duration::from_millis(deadline.into()));
-            shutdown.wait_refusing();
+            let deadline = Duration::from_millis(deadline.into());
+            running.transport.close(deadline);
         }
     }
 
@@ -335,28 +273,16 @@ impl BindingServer {
         let Some(running) = self.running.borrow_mut().take() else {
             return Ok(());
         };
-        running.io_thread.join();
+        running.transport.stop();
         env.remove_env_cleanup_hook(running.cleanup)
     }
 
     /// Whether the running server keeps the process alive.
     #[napi]
     pub fn set_ref(&self, env: &Env, referenced: bool) {
-        let running = self.running.borrow();
-        let Some(running) = running.as_ref() else {
-            return;
-        };
-        let (env, wake) = (env.raw(), running.wake.raw());
-        // SAFETY: called by JavaScript, so on the environment's thread, before its end; `wake` holds
-        // the function for as long as `running` is borrowed. Both calls only count.
-        #[expect(unsafe_code, reason = "napi's own want it as `&mut`")]
-        let _ = unsafe {
-            if referenced {
-                sys::napi_ref_threadsafe_function(env, wake)
-            } else {
-                sys::napi_unref_threadsafe_function(env, wake)
-            }
-        };
+        if let Some(running) = &*self.running.borrow() {
+            running.transport.set_ref(env, referenced);
+        }
     }
 }
 
@@ -380,12 +306,4 @@ fn regular_file(fd: i32) -> Option<std::fs::File> {
 #[cfg(not(unix))]
 fn regular_file(_: i32) -> Option<std::fs::File> {
     None
-}
-
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
 }

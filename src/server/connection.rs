@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{Shutdown, Tls, cork::Corked, http1, http2, listener::Accepted, socket::Socket};
+use super::{Shutdown, Tls, accept::Accepted, cork::Corked, http1, http2, socket::Socket};
 use crate::{
     config::HANDSHAKE_TIMEOUT,
     handler::{Handler, Peer},
@@ -18,37 +18,17 @@ use crate::{
 
 /// Serves one connection to its end.
 pub(super) async fn serve<H: Handler>(
-    socket: Accepted,
+    accepted: Accepted,
     tls: Option<Tls>,
     service: Arc<Service<H>>,
     shutdown: Shutdown,
 ) {
-    match socket {
-        Accepted::Tcp(stream, address) => {
-            let peer = Peer::new(Some(address), tls.is_some());
-            secure(stream, tls, peer, service, &shutdown).await;
-        }
-        #[cfg(unix)]
-        Accepted::Unix(stream) => {
-            let peer = Peer::new(None, tls.is_some());
-            secure(stream, tls, peer, service, &shutdown).await;
-        }
-    }
-}
-
-async fn secure<H: Handler, S>(
-    stream: S,
-    tls: Option<Tls>,
-    peer: Peer,
-    service: Arc<Service<H>>,
-    shutdown: &Shutdown,
-) where
-    S: Socket + 'static,
-{
+    let Accepted { socket, address } = accepted;
+    let peer = Peer::new(address, tls.is_some());
     match tls {
-        None => serve_http(stream, peer, service, shutdown).await,
+        None => serve_http(socket, peer, service, &shutdown).await,
         // Boxed: a connection without TLS need not carry the room for it along.
-        Some(tls) => Box::pin(serve_https(stream, tls, peer, service, shutdown)).await,
+        Some(tls) => Box::pin(serve_https(socket, tls, peer, service, &shutdown)).await,
     }
 }
 

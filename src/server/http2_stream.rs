@@ -20,6 +20,7 @@ use crate::{
     handler::Handler,
     load::Share,
     service::{ConnectionState, Service},
+    task,
 };
 
 /// How much content is handed to hyper at a time, in bytes: the size of a frame that every client takes
@@ -162,7 +163,7 @@ where
             .take();
         let pace = pace.unwrap_or_default();
         let (service, state) = (Arc::clone(&self.service), Arc::clone(&self.state));
-        tokio::spawn(async move {
+        task::spawn(async move {
             // The connection is not idle while a response of it is on its way.
             let _in_progress = Share::one(&state.answering);
             let mut stream = pin!(stream);

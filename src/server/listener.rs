@@ -2,26 +2,18 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener as StdTcpListener},
-    time::Duration,
+    net::{SocketAddr, TcpListener},
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
 
-/// How long to wait after the system refused a connection for want of descriptors or memory.
-const RETRY: Duration = Duration::from_millis(100);
-/// How long handshakes that have begun are given to end, before the listening socket is closed.
-#[cfg(target_os = "linux")]
-const HANDSHAKES: Duration = Duration::from_millis(5);
-
-/// A socket that was bound and listens, but belongs to no runtime yet.
+/// A socket that was bound and listens, but is watched by nobody yet.
 pub struct Listener {
     socket: BoundSocket,
 }
 
-enum BoundSocket {
-    Tcp(StdTcpListener),
+pub(super) enum BoundSocket {
+    Tcp(TcpListener),
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixListener, std::path::PathBuf),
 }
@@ -88,18 +80,8 @@ impl Listener {
         }
     }
 
-    pub(super) fn into_accepting(self) -> io::Result<Accepting> {
-        match self.socket {
-            BoundSocket::Tcp(socket) => TcpListener::from_std(socket).map(Accepting::Tcp),
-            #[cfg(unix)]
-            BoundSocket::Unix(socket, path) => {
-                let listener = tokio::net::UnixListener::from_std(socket)?;
-                Ok(Accepting::Unix {
-                    listener,
-                    file: RemoveOnDrop(path),
-                })
-            }
-        }
+    pub(super) fn into_socket(self) -> BoundSocket {
+        self.socket
     }
 }
 
@@ -111,152 +93,4 @@ fn share_port(socket: &Socket) -> io::Result<()> {
 #[cfg(not(unix))]
 fn share_port(_: &Socket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
-}
-
-/// A listening socket on a runtime.
-pub(super) enum Accepting {
-    Tcp(TcpListener),
-    #[cfg(unix)]
-    Unix {
-        listener: tokio::net::UnixListener,
-        file: RemoveOnDrop,
-    },
-}
-
-#[cfg(unix)]
-pub(super) struct RemoveOnDrop(std::path::PathBuf);
-
-#[cfg(unix)]
-impl Drop for RemoveOnDrop {
-    fn drop(&mut self) {
-        // Gone already is what was wanted.
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-/// A connection just accepted.
-pub(super) enum Accepted {
-    Tcp(TcpStream, SocketAddr),
-    #[cfg(unix)]
-    Unix(tokio::net::UnixStream),
-}
-
-impl Accepting {
-    /// The next connection. A connection that died in the queue is passed over; where the system
-    /// is out of descriptors or memory, waits until it has some.
-    pub(super) async fn accept(&mut self) -> Accepted {
-        loop {
-            let accepted = match self {
-                Self::Tcp(listener) => listener.accept().await.map(|(stream, address)| {
-                    // Small writes leave at once. Failing means the client has gone already.
-                    let _ = stream.set_nodelay(true);
-                    Accepted::Tcp(stream, address)
-                }),
-                #[cfg(unix)]
-                Self::Unix { listener, .. } => listener
-                    .accept()
-                    .await
-                    .map(|(stream, _)| Accepted::Unix(stream)),
-            };
-            match accepted {
-                Ok(socket) => return socket,
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    eprintln!(
-                        "wapix: accept: {error}; trying again in {} ms",
-                        RETRY.as_millis()
-                    );
-                    tokio::time::sleep(RETRY).await;
-                }
-            }
-        }
-    }
-
-    /// Lets go of the address, and has `serve` take everyone who has connected by then: closing the
-    /// socket would reset those who still wait to be accepted.
-    pub(super) async fn close(self, mut serve: impl FnMut(Accepted)) -> io::Result<()> {
-        match self {
-            Self::Tcp(listener) => {
-                // The runtime would know of those only that it has been told of.
-                let listener = listener.into_std()?;
-                #[cfg(target_os = "linux")]
-                if refuse_handshakes(&listener).is_ok() {
-                    tokio::time::sleep(HANDSHAKES).await;
-                }
-                each_queued(
-                    || listener.accept(),
-                    |(stream, address)| {
-                        stream.set_nonblocking(true)?;
-                        let stream = TcpStream::from_std(stream)?;
-                        let _ = stream.set_nodelay(true);
-                        serve(Accepted::Tcp(stream, address));
-                        Ok(())
-                    },
-                )
-            }
-            #[cfg(unix)]
-            Self::Unix { listener, file } => {
-                let listener = listener.into_std()?;
-                // Nobody finds it any more.
-                drop(file);
-                each_queued(
-                    || listener.accept(),
-                    |(stream, _)| {
-                        stream.set_nonblocking(true)?;
-                        serve(Accepted::Unix(tokio::net::UnixStream::from_std(stream)?));
-                        Ok(())
-                    },
-                )
-            }
-        }
-    }
-}
-
-/// Calls `serve` with whatever `accept` gives before it would wait.
-fn each_queued<T>(
-    mut accept: impl FnMut() -> io::Result<T>,
-    mut serve: impl FnMut(T) -> io::Result<()>,
-) -> io::Result<()> {
-    loop {
-        match accept() {
-            Ok(connection) => {
-                // Failing is of that connection: the client has gone already.
-                let _ = serve(connection);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Has the system drop what begins a connection (a SYN without an ACK), so that nobody can connect
-/// between the last accept and the end of the listening socket. Who tries comes again after a second,
-/// by TCP's own rules: to another server by then, or to be refused.
-#[cfg(target_os = "linux")]
-fn refuse_handshakes(listener: &StdTcpListener) -> io::Result<()> {
-    use socket2::{SockFilter, SockRef};
-    // Classic BPF (linux/bpf_common.h): opcode, jumps if true and if false, operand.
-    const LOAD_BYTE: u16 = 0x30;
-    const AND: u16 = 0x54;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
-    const FLAGS: u32 = 13;
-    const SYN: u32 = 0x02;
-    const ACK: u32 = 0x10;
-    SockRef::from(listener).attach_filter(&[
-        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
-        SockFilter::new(AND, 0, 0, SYN | ACK),
-        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
-        SockFilter::new(RETURN, 0, 0, 0),
-        SockFilter::new(RETURN, 0, 0, u32::MAX),
-    ])
-}
-
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-    )
 }

@@ -1,5 +1,6 @@
 //! A bound server: accepts connections and serves each until it ends or the server shuts down.
 
+mod accept;
 mod connection;
 mod cork;
 mod http1;
@@ -15,12 +16,13 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use self::accept::Accepting;
 pub use self::{
     listener::{Listener, LocalAddress},
     shutdown::Shutdown,
     tls::Tls,
 };
-use crate::{Config, Handler, load::Load, router::Router, service::Service};
+use crate::{Config, Handler, load::Load, router::Router, service::Service, task};
 
 /// A server, bound and ready to run.
 ///
@@ -107,19 +109,20 @@ impl<H: Handler> Server<H> {
         // Whoever waits for the port goes on when this function is left, however that is.
         let refusing = shutdown.refusing();
         let service = Arc::new(service);
-        let mut listener = listener.into_accepting()?;
+        let mut listener = Accepting::new(listener)?;
         let mut connections = JoinSet::new();
         // The most at a time since the last lull.
         let mut most = 0;
         let serve = |connections: &mut JoinSet<()>, socket| {
             let limit = service.config.max_connections.unwrap_or(usize::MAX);
             if connections.len() < limit {
-                connections.spawn(connection::serve(
+                let connection = connection::serve(
                     socket,
                     tls.clone(),
                     Arc::clone(&service),
                     shutdown.clone(),
-                ));
+                );
+                task::spawn_in(connections, connection);
             }
         };
         loop {

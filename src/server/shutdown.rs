@@ -66,6 +66,12 @@ impl Shutdown {
         drop(changed.wait_while(guard, |refuses| !*refuses));
     }
 
+    /// Whether no connection is accepted any more, and the port is free.
+    pub fn refuses(&self) -> bool {
+        let (refuses, _) = &*self.refuses;
+        *refuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn refusing(&self) -> Refusing {
         Refusing(Arc::clone(&self.refuses))
     }

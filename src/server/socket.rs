@@ -1,5 +1,7 @@
 //! What a connection's socket can do beyond reading and writing: TCP, Unix, and TLS over either.
 
+#[cfg(unix)]
+use std::os::fd::{AsFd, AsRawFd};
 use std::{
     future::Future,
     io::{self, IoSlice, Write as _},
@@ -15,6 +17,9 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::server::TlsStream;
+
+#[cfg(unix)]
+use crate::reactor::Polled;
 
 /// A connected stream socket.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
@@ -74,6 +79,38 @@ impl Socket for TcpStream {
 }
 
 #[cfg(unix)]
+impl<T> Socket for Polled<T>
+where
+    T: AsRawFd + AsFd + Unpin + Send,
+    for<'a> &'a T: io::Read + io::Write,
+{
+    fn write_now(&mut self, bytes: &[u8]) -> Written {
+        Written {
+            taken: self.try_write_vectored(&[IoSlice::new(bytes)]).unwrap_or(0),
+            flushed: true,
+        }
+    }
+
+    fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        Some(self.try_write_vectored(slices).unwrap_or(0))
+    }
+
+    fn has_left(&self) -> bool {
+        self.is_read_closed()
+    }
+
+    fn has_unread(&self) -> bool {
+        peeks(&SockRef::from(self))
+    }
+
+    /// Of TCP only; closing a Unix socket with unread data is the nearest.
+    fn reset(&self) {
+        // Failing means that the connection is gone already.
+        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+#[cfg(unix)]
 impl Socket for tokio::net::UnixStream {
     fn write_now(&mut self, bytes: &[u8]) -> Written {
         Written {
@@ -102,6 +139,28 @@ impl Socket for tokio::net::UnixStream {
 fn is_read_closed(ready: impl Future<Output = io::Result<Ready>>) -> bool {
     let known = pin!(ready).poll(&mut Context::from_waker(Waker::noop()));
     matches!(known, Poll::Ready(Ok(ready)) if ready.is_read_closed())
+}
+
+impl Socket for Box<dyn Socket> {
+    fn write_now(&mut self, bytes: &[u8]) -> Written {
+        (**self).write_now(bytes)
+    }
+
+    fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
+        (**self).write_large_now(slices)
+    }
+
+    fn has_left(&self) -> bool {
+        (**self).has_left()
+    }
+
+    fn has_unread(&self) -> bool {
+        (**self).has_unread()
+    }
+
+    fn reset(&self) {
+        (**self).reset();
+    }
 }
 
 impl<S: Socket> Socket for TlsStream<S> {

@@ -1,0 +1,116 @@
+//! Where a server's I/O is done: on a thread of its own, or in Node's event loop.
+
+use std::{sync::Arc, thread::available_parallelism, time::Duration};
+
+use napi::{
+    Env,
+    bindgen_prelude::{Function, Result},
+};
+
+#[cfg(unix)]
+use super::{in_loop::InLoop, uv};
+use super::io_thread::IoThread;
+use crate::{Server, bridge::Bridge};
+
+/// Where I/O is done.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Placement {
+    /// On a thread of its own: JavaScript has its thread to itself.
+    IoThread,
+    /// On JavaScript's thread: where there is one core, handing over to another thread costs, and
+    /// gains nothing.
+    InLoop,
+}
+
+impl Placement {
+    /// As asked or, where nothing is, by the cores that this process may use (its affinity and its
+    /// cgroup's limit are counted). A runtime without libuv has I/O threads only.
+    pub(super) fn new(io_threads: Option<u32>) -> Self {
+        let io_threads = io_threads.unwrap_or_else(|| {
+            // Where nobody can tell there are several.
+            u32::from(available_parallelism().map_or(true, |cores| cores.get() > 1))
+        });
+        if io_threads == 0 && has_event_loop() {
+            Self::InLoop
+        } else {
+            Self::IoThread
+        }
+    }
+}
+
+#[cfg(unix)]
+fn has_event_loop() -> bool {
+    uv::is_available()
+}
+
+#[cfg(not(unix))]
+fn has_event_loop() -> bool {
+    false
+}
+
+/// A server at work.
+pub(super) enum Transport {
+    IoThread(IoThread),
+    #[cfg(unix)]
+    InLoop(InLoop),
+}
+
+impl Transport {
+    pub(super) fn start(
+        placement: Placement,
+        env: &Env,
+        on_work: &Function<'_, (), ()>,
+        make_server: impl FnOnce(&Arc<Bridge>) -> Server<Arc<Bridge>>,
+    ) -> Result<(Self, Arc<Bridge>)> {
+        #[cfg(unix)]
+        if placement == Placement::InLoop {
+            let (in_loop, bridge) = InLoop::start(env, on_work, make_server)?;
+            return Ok((Self::InLoop(in_loop), bridge));
+        }
+        let (io_thread, bridge) = IoThread::start(on_work, make_server)?;
+        Ok((Self::IoThread(io_thread), bridge))
+    }
+
+    /// Delivers what JavaScript has handed over.
+    pub(super) fn wake(&self, bridge: &Bridge) {
+        match self {
+            Self::IoThread(_) => bridge.wake(),
+            #[cfg(unix)]
+            Self::InLoop(in_loop) => in_loop.wake(bridge),
+        }
+    }
+
+    /// Stops accepting and, at the latest after `deadline`, closes what is left. Returns when no
+    /// connection is accepted any more.
+    pub(super) fn close(&self, deadline: Duration) {
+        match self {
+            Self::IoThread(io_thread) => {
+                io_thread.shutdown.graceful(deadline);
+                io_thread.shutdown.wait_refusing();
+            }
+            #[cfg(unix)]
+            Self::InLoop(in_loop) => in_loop.close(deadline),
+        }
+    }
+
+    /// Ends what is left of the server, at once.
+    pub(super) fn stop(&self) {
+        match self {
+            Self::IoThread(io_thread) => {
+                io_thread.shutdown.now();
+                io_thread.join();
+            }
+            #[cfg(unix)]
+            Self::InLoop(in_loop) => in_loop.stop(),
+        }
+    }
+
+    /// Whether the server keeps the process alive.
+    pub(super) fn set_ref(&self, env: &Env, referenced: bool) {
+        match self {
+            Self::IoThread(io_thread) => io_thread.set_ref(env, referenced),
+            #[cfg(unix)]
+            Self::InLoop(in_loop) => in_loop.set_ref(referenced),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! An event loop that turns when it is told to, inside somebody else's: sockets, and the tasks that
+//! wait for them.
+//!
+//! tokio's runtime wants a thread to itself: turned from outside, it wakes itself up by each turn. So
+//! sockets are watched here, with mio, and tasks are a [`LocalSet`] of tokio's, polled here. What may
+//! happen on another thread does: timers, and what blocks.
+
+mod polled;
+mod source;
+mod timers;
+
+use std::{
+    cell::RefCell,
+    io,
+    os::fd::{AsRawFd, RawFd},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
+    task::{Context, Wake, Waker},
+    time::Duration,
+};
+
+use slab::Slab;
+use tokio::task::LocalSet;
+
+use self::{source::Source, timers::Timers};
+
+pub(crate) use self::polled::Polled;
+
+/// How many events of the system are taken at a time.
+const EVENTS: usize = 256;
+/// How often in one turn tasks that are ready again are run, before the loop's owner gets its turn.
+const ROUNDS: usize = 32;
+/// What of a socket is read at a time, in bytes.
+const SCRATCH: usize = 64 * 1024;
+/// mio's token of the waker; those of sockets are their numbers in the slab.
+const WAKER: mio::Token = mio::Token(usize::MAX);
+
+/// Nobody has asked for a turn since the last one.
+const IDLE: u8 = 0;
+/// Tasks are run.
+const RUNNING: u8 = 1;
+/// A task is ready.
+const WOKEN: u8 = 2;
+
+/// Sockets and tasks of one thread, which never waits for them itself.
+pub struct Reactor {
+    poll: RefCell<mio::Poll>,
+    events: RefCell<mio::Events>,
+    tasks: RefCell<LocalSet>,
+    waker: Waker,
+    shared: Arc<Shared>,
+    timers: Timers,
+}
+
+/// What sockets and wakers need of the reactor.
+struct Shared {
+    registry: mio::Registry,
+    waker: mio::Waker,
+    state: AtomicU8,
+    sources: Mutex<Slab<Arc<Source>>>,
+    /// Where sockets are read to: they are never read at the same time.
+    scratch: Mutex<Box<[u8]>>,
+}
+
+thread_local! {
+    /// The reactor that runs tasks on this thread now.
+    static CURRENT: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
+}
+
+/// Whether a reactor runs the caller's task.
+pub(crate) fn is_current() -> bool {
+    CURRENT.with_borrow(Option::is_some)
+}
+
+impl Reactor {
+    /// A reactor for this thread. Timers and up to `blocking_threads` calls that block have threads of
+    /// their own.
+    ///
+    /// # Errors
+    /// The system is out of descriptors or threads.
+    pub fn new(blocking_threads: usize) -> io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let shared = Arc::new(Shared {
+            registry: poll.registry().try_clone()?,
+            waker: mio::Waker::new(poll.registry(), WAKER)?,
+            state: AtomicU8::new(IDLE),
+            sources: Mutex::default(),
+            scratch: Mutex::new(vec![0; SCRATCH].into()),
+        });
+        Ok(Self {
+            poll: RefCell::new(poll),
+            events: RefCell::new(mio::Events::with_capacity(EVENTS)),
+            tasks: RefCell::new(LocalSet::new()),
+            waker: Waker::from(Arc::clone(&shared)),
+            shared,
+            timers: Timers::start(blocking_threads)?,
+        })
+    }
+
+    /// Adds a task, which first runs in the next turn.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.tasks.borrow().spawn_local(task);
+        self.wake();
+    }
+
+    /// Makes the descriptor readable, and so asks for a turn. From any thread.
+    pub fn wake(&self) {
+        self.shared.wake_by_ref();
+    }
+
+    /// Waits for up to `timeout` for something to happen, or for ever, and runs the tasks that wait for
+    /// it.
+    pub fn turn(&self, timeout: Option<Duration>) {
+        let mut events = self.events.borrow_mut();
+        // Fails where a signal interrupts it: what has happened is still there in the next turn.
+        let polled = self.poll.borrow_mut().poll(&mut events, timeout);
+        // Not before: until here another thread's wake-up has to reach the descriptor.
+        self.shared.state.store(RUNNING, Ordering::Release);
+        if polled.is_ok() {
+            for event in &*events {
+                if let Some(source) = self.shared.source(event.token()) {
+                    source.happened(event);
+                }
+            }
+        }
+        drop(events);
+        self.run();
+    }
+
+    /// Runs the tasks that are ready, and those that `wakes` makes ready, and waits for nothing.
+    pub fn run_after(&self, wakes: impl FnOnce()) {
+        self.shared.state.store(RUNNING, Ordering::Release);
+        wakes();
+        self.run();
+    }
+
+    fn run(&self) {
+        let _current = Current::enter(&self.shared);
+        let _timers = self.timers.enter();
+        let mut tasks = self.tasks.borrow_mut();
+        let mut context = Context::from_waker(&self.waker);
+        let state = &self.shared.state;
+        for _ in 0..ROUNDS {
+            state.store(RUNNING, Ordering::Release);
+            // Whether all tasks have ended is of no interest: others may come.
+            let _ = Pin::new(&mut *tasks).poll(&mut context);
+            let settled =
+                state.compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire);
+            if settled.is_ok() {
+                return;
+            }
+        }
+        state.store(IDLE, Ordering::Release);
+        self.wake();
+    }
+
+    /// Ends all tasks where they are.
+    pub fn stop(&self) {
+        let _current = Current::enter(&self.shared);
+        let _timers = self.timers.enter();
+        drop(self.tasks.replace(LocalSet::new()));
+    }
+}
+
+impl AsRawFd for Reactor {
+    /// Readable when there is something to be done in a turn.
+    fn as_raw_fd(&self) -> RawFd {
+        self.poll.borrow().as_raw_fd()
+    }
+}
+
+impl Shared {
+    fn source(&self, token: mio::Token) -> Option<Arc<Source>> {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.get(token.0).cloned()
+    }
+}
+
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // While tasks run, whoever runs them looks again.
+        if self.state.swap(WOKEN, Ordering::AcqRel) == IDLE {
+            // It fails never: the counter behind it holds 2^64 - 2 wake-ups, and is reset when full.
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+/// Tells, until dropped, which reactor runs tasks on this thread.
+struct Current(Option<Arc<Shared>>);
+
+impl Current {
+    fn enter(shared: &Arc<Shared>) -> Self {
+        Self(CURRENT.replace(Some(Arc::clone(shared))))
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}

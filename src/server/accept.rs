@@ -1,0 +1,256 @@
+//! A listening socket at work: connections are accepted, and watched by whoever runs the server's tasks.
+
+use std::{
+    future::poll_fn,
+    io,
+    net::{SocketAddr, TcpListener, TcpStream},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use super::{
+    listener::{BoundSocket, Listener},
+    socket::Socket,
+};
+#[cfg(unix)]
+use crate::{reactor::Polled, task::is_in_reactor};
+
+/// How long to wait after the system refused a connection for want of descriptors or memory.
+const RETRY: Duration = Duration::from_millis(100);
+/// How long handshakes that have begun are given to end, before the listening socket is closed.
+#[cfg(target_os = "linux")]
+const HANDSHAKES: Duration = Duration::from_millis(5);
+
+/// A connection just accepted.
+pub(super) struct Accepted {
+    pub(super) socket: Box<dyn Socket>,
+    /// The other end's, over TCP.
+    pub(super) address: Option<SocketAddr>,
+}
+
+/// A listening socket that is watched.
+pub(super) enum Accepting {
+    Tcp(tokio::net::TcpListener),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixListener, RemoveOnDrop),
+    #[cfg(unix)]
+    PolledTcp(Polled<TcpListener>),
+    #[cfg(unix)]
+    PolledUnix(Polled<std::os::unix::net::UnixListener>, RemoveOnDrop),
+}
+
+#[cfg(unix)]
+pub(super) struct RemoveOnDrop(std::path::PathBuf);
+
+#[cfg(unix)]
+impl Drop for RemoveOnDrop {
+    fn drop(&mut self) {
+        // Gone already is what was wanted.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Accepting {
+    /// # Errors
+    /// The socket cannot be watched.
+    pub(super) fn new(listener: Listener) -> io::Result<Self> {
+        Ok(match listener.into_socket() {
+            #[cfg(unix)]
+            BoundSocket::Tcp(socket) if is_in_reactor() => Self::PolledTcp(Polled::new(socket)?),
+            BoundSocket::Tcp(socket) => Self::Tcp(tokio::net::TcpListener::from_std(socket)?),
+            #[cfg(unix)]
+            BoundSocket::Unix(socket, path) if is_in_reactor() => {
+                Self::PolledUnix(Polled::new(socket)?, RemoveOnDrop(path))
+            }
+            #[cfg(unix)]
+            BoundSocket::Unix(socket, path) => Self::Unix(
+                tokio::net::UnixListener::from_std(socket)?,
+                RemoveOnDrop(path),
+            ),
+        })
+    }
+
+    /// The next connection. A connection that died in the queue is passed over; where the system
+    /// is out of descriptors or memory, waits until it has some.
+    pub(super) async fn accept(&mut self) -> Accepted {
+        loop {
+            match poll_fn(|context| self.poll_accept(context)).await {
+                Ok(accepted) => return accepted,
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    eprintln!(
+                        "wapix: accept: {error}; trying again in {} ms",
+                        RETRY.as_millis()
+                    );
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = ready!(listener.poll_accept(context))?;
+                // Small writes leave at once. Failing means the client has gone already.
+                let _ = stream.set_nodelay(true);
+                Poll::Ready(Ok(Accepted {
+                    socket: Box::new(stream),
+                    address: Some(address),
+                }))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener, _) => {
+                let (stream, _) = ready!(listener.poll_accept(context))?;
+                Poll::Ready(Ok(Accepted {
+                    socket: Box::new(stream),
+                    address: None,
+                }))
+            }
+            #[cfg(unix)]
+            Self::PolledTcp(listener) => {
+                let (stream, address) =
+                    ready!(listener.poll_accept(context, TcpListener::accept))?;
+                Poll::Ready(watched_tcp(stream, address))
+            }
+            #[cfg(unix)]
+            Self::PolledUnix(listener, _) => {
+                let accept = std::os::unix::net::UnixListener::accept;
+                let (stream, _) = ready!(listener.poll_accept(context, accept))?;
+                Poll::Ready(watched_unix(stream))
+            }
+        }
+    }
+
+    /// Lets go of the address, and has `serve` take everyone who has connected by then: closing the
+    /// socket would reset those who still wait to be accepted.
+    pub(super) async fn close(self, serve: impl FnMut(Accepted)) -> io::Result<()> {
+        // Who watches it would know of those only that it has been told of.
+        match self {
+            Self::Tcp(listener) => close_tcp(listener.into_std()?, serve).await,
+            #[cfg(unix)]
+            Self::PolledTcp(listener) => close_tcp(listener.into_inner(), serve).await,
+            #[cfg(unix)]
+            Self::Unix(listener, file) => close_unix(&listener.into_std()?, file, serve),
+            #[cfg(unix)]
+            Self::PolledUnix(listener, file) => close_unix(&listener.into_inner(), file, serve),
+        }
+    }
+}
+
+async fn close_tcp(listener: TcpListener, serve: impl FnMut(Accepted)) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    if refuse_handshakes(&listener).is_ok() {
+        tokio::time::sleep(HANDSHAKES).await;
+    }
+    each_queued(
+        || listener.accept(),
+        |(stream, address)| watched_tcp(stream, address),
+        serve,
+    )
+}
+
+#[cfg(unix)]
+fn close_unix(
+    listener: &std::os::unix::net::UnixListener,
+    file: RemoveOnDrop,
+    serve: impl FnMut(Accepted),
+) -> io::Result<()> {
+    // Nobody finds it any more.
+    drop(file);
+    each_queued(|| listener.accept(), |(stream, _)| watched_unix(stream), serve)
+}
+
+fn watched_tcp(stream: TcpStream, address: SocketAddr) -> io::Result<Accepted> {
+    stream.set_nonblocking(true)?;
+    let _ = stream.set_nodelay(true);
+    Ok(Accepted {
+        socket: watched_stream(stream, tokio::net::TcpStream::from_std)?,
+        address: Some(address),
+    })
+}
+
+#[cfg(unix)]
+fn watched_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Accepted> {
+    stream.set_nonblocking(true)?;
+    Ok(Accepted {
+        socket: watched_stream(stream, tokio::net::UnixStream::from_std)?,
+        address: None,
+    })
+}
+
+#[cfg(unix)]
+fn watched_stream<T, U: Socket + 'static>(
+    stream: T,
+    on_runtime: impl FnOnce(T) -> io::Result<U>,
+) -> io::Result<Box<dyn Socket>>
+where
+    Polled<T>: Socket + 'static,
+    T: std::os::fd::AsRawFd,
+{
+    if is_in_reactor() {
+        Ok(Box::new(Polled::new(stream)?))
+    } else {
+        Ok(Box::new(on_runtime(stream)?))
+    }
+}
+
+#[cfg(not(unix))]
+fn watched_stream<T, U: Socket + 'static>(
+    stream: T,
+    on_runtime: impl FnOnce(T) -> io::Result<U>,
+) -> io::Result<Box<dyn Socket>> {
+    Ok(Box::new(on_runtime(stream)?))
+}
+
+/// Has `serve` take whatever `accept` gives before it would wait, once it is watched.
+fn each_queued<T>(
+    accept: impl Fn() -> io::Result<T>,
+    watched: impl Fn(T) -> io::Result<Accepted>,
+    mut serve: impl FnMut(Accepted),
+) -> io::Result<()> {
+    loop {
+        match accept() {
+            Ok(connection) => {
+                // Failing is of that connection: the client has gone already.
+                if let Ok(accepted) = watched(connection) {
+                    serve(accepted);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Has the system drop what begins a connection (a SYN without an ACK), so that nobody can connect
+/// between the last accept and the end of the listening socket. Who tries comes again after a second,
+/// by TCP's own rules: to another server by then, or to be refused.
+#[cfg(target_os = "linux")]
+fn refuse_handshakes(listener: &TcpListener) -> io::Result<()> {
+    use socket2::{SockFilter, SockRef};
+    // Classic BPF (linux/bpf_common.h): opcode, jumps if true and if false, operand.
+    const LOAD_BYTE: u16 = 0x30;
+    const AND: u16 = 0x54;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    SockRef::from(listener).attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(AND, 0, 0, SYN | ACK),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ])
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
+}
