@@ -166,11 +166,13 @@ impl Engine {
             None => None,
         };
         if let (Ok(global), Some(on_work)) = (self.env.get_global(), on_work) {
+            let mut thrown = ptr::null_mut();
             // SAFETY: both values are of the scope just opened; the function takes no arguments. It does
-            // not throw: where it could not be called, the environment is about to end.
+            // not throw; what `process.nextTick` and promises ran may have, which Node has reported, and
+            // which would be thrown again by the next call if it were kept.
             #[expect(unsafe_code, reason = "napi has no safe way to make a callback")]
             unsafe {
-                sys::napi_make_callback(
+                let status = sys::napi_make_callback(
                     env,
                     ptr::null_mut(),
                     global.raw(),
@@ -179,6 +181,9 @@ impl Engine {
                     ptr::null(),
                     ptr::null_mut(),
                 );
+                if status == sys::Status::napi_pending_exception {
+                    sys::napi_get_and_clear_last_exception(env, &mut thrown);
+                }
             }
         }
         // SAFETY: opened above, and nothing of it is used any more.

@@ -182,6 +182,7 @@ impl Bridge {
                 incoming.woken = false;
                 std::mem::swap(&mut replies, &mut incoming.replies);
             }
+            lock(&self.outgoing).queue.take_heads(&mut replies.heads);
             let delivered = replies.decode(|record| {
                 if let Record::Chunk(key, _) = &record
                     && fed.last() != Some(key)

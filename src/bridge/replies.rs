@@ -17,6 +17,8 @@ pub(super) struct Replies {
     bytes: Vec<u8>,
     buffers: Vec<Bytes>,
     files: Vec<FileSource>,
+    /// Empty header maps: where they are used again, hyper and the bridge hand the same ones round.
+    pub(super) heads: Vec<HeaderMap>,
 }
 
 /// One record, decoded.
@@ -91,6 +93,7 @@ impl Replies {
             bytes: &self.bytes,
             buffers: self.buffers.drain(..),
             files: self.files.drain(..),
+            heads: &mut self.heads,
         };
         while !reader.words.is_empty() {
             let record = reader.record().ok_or(MalformedReplies)?;
@@ -106,6 +109,7 @@ struct Reader<'a, B, F> {
     bytes: &'a [u8],
     buffers: B,
     files: F,
+    heads: &'a mut Vec<HeaderMap>,
 }
 
 impl<'a, B, F> Reader<'a, B, F>
@@ -166,7 +170,7 @@ where
         // JavaScript has checked each field; what is left (more fields than a map holds) must not
         // leave the request unanswered.
         Some(
-            read_head(status, *media_type, text).unwrap_or_else(|| Head {
+            read_head(status, *media_type, text, self.heads.pop()).unwrap_or_else(|| Head {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 headers: HeaderMap::new(),
             }),
@@ -174,11 +178,19 @@ where
     }
 }
 
-fn read_head(status: u32, media_type: Option<&'static str>, text: &[u8]) -> Option<Head> {
+fn read_head(
+    status: u32,
+    media_type: Option<&'static str>,
+    text: &[u8],
+    spare: Option<HeaderMap>,
+) -> Option<Head> {
     let status = StatusCode::from_u16(u16::try_from(status).ok()?).ok()?;
-    let mut headers = HeaderMap::new();
+    let mut headers = spare.unwrap_or_default();
     if let Some(media_type) = media_type {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    }
+    if text.is_empty() {
+        return Some(Head { status, headers });
     }
     let mut lines = text.split(|byte| *byte == b'\n');
     while let (Some(name), Some(value)) = (lines.next(), lines.next()) {

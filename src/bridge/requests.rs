@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::Version;
+use http::{HeaderMap, Version};
 
 use super::{protocol, slots::Key};
 use crate::handler::Request;
@@ -14,6 +14,10 @@ const BATCH_REQUESTS: u32 = 64;
 const BATCH_BYTES: usize = 64 * 1024;
 /// A batch is closed at this many words.
 const BATCH_WORDS: usize = 16 * 1024;
+/// How many header maps are kept: those of a batch.
+const KEPT_HEADS: usize = BATCH_REQUESTS as usize;
+/// One with room for more fields was made for an unusual request.
+const KEPT_FIELDS: usize = 48;
 
 #[derive(Default)]
 pub(super) struct Batch {
@@ -53,6 +57,8 @@ pub(super) struct RequestQueue {
     batches: VecDeque<Batch>,
     /// A batch that was taken, kept for its memory.
     spare: Option<Batch>,
+    /// Emptied header maps of requests, kept for their memory.
+    heads: Vec<HeaderMap>,
 }
 
 impl Batch {
@@ -184,6 +190,18 @@ impl RequestQueue {
             batch.words.extend_from_slice(&[start, end]);
         }
         batch.requests += 1;
+        let mut headers = head.headers;
+        if self.heads.len() < KEPT_HEADS && headers.capacity() <= KEPT_FIELDS {
+            headers.clear();
+            self.heads.push(headers);
+        }
+    }
+
+    /// Empty header maps with memory, for answers.
+    pub(super) fn take_heads(&mut self, heads: &mut Vec<HeaderMap>) {
+        if heads.is_empty() {
+            std::mem::swap(&mut self.heads, heads);
+        }
     }
 
     /// The next batch, where it has no more words and bytes than there is room for.

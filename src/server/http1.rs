@@ -46,10 +46,15 @@ pub(super) async fn serve<H: Handler, S>(
         let mut connection =
             pin!(builder(&service.config).serve_connection(stream.clone(), respond));
         let mut started = pin!(shutdown.started());
+        let mut waits = false;
         let mut stopping = false;
         let mut timeouts = Timeouts::new();
         poll_fn(|context| {
-            stopping = stopping || started.as_mut().poll(context).is_ready();
+            // Asked once, it wakes this task when there is an answer.
+            if !waits || (!stopping && shutdown.has_started()) {
+                stopping = started.as_mut().poll(context).is_ready();
+                waits = true;
+            }
             loop {
                 stream.begin();
                 let served = connection.as_mut().poll(context);

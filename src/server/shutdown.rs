@@ -2,7 +2,10 @@
 
 use std::{
     future::Future,
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,6 +18,8 @@ use tokio::{
 #[derive(Clone)]
 pub struct Shutdown {
     stage: Arc<watch::Sender<Stage>>,
+    /// Set before anybody is told of a stage: cheaper to ask, again and again, than the stage.
+    has_started: Arc<AtomicBool>,
     refuses: Arc<(Mutex<bool>, Condvar)>,
 }
 
@@ -47,6 +52,7 @@ impl Shutdown {
     pub(crate) fn new() -> Self {
         Self {
             stage: Arc::new(watch::Sender::new(Stage::Running)),
+            has_started: Arc::default(),
             refuses: Arc::default(),
         }
     }
@@ -82,6 +88,7 @@ impl Shutdown {
     }
 
     fn advance(&self, next: Stage) {
+        self.has_started.store(true, Ordering::Relaxed);
         self.stage.send_if_modified(|stage| {
             let later = *stage < next;
             if later {
@@ -106,6 +113,11 @@ impl Shutdown {
             () = self.expired() => None,
             value = work => Some(value),
         }
+    }
+
+    /// Whether a shutdown of either kind has started. Who waits for [`Shutdown::started`] is woken then.
+    pub(crate) fn has_started(&self) -> bool {
+        self.has_started.load(Ordering::Relaxed)
     }
 
     /// Resolves when a shutdown of either kind has started.

@@ -60,11 +60,18 @@ impl Timeouts {
         let Some(deadline) = deadline else {
             return Poll::Pending;
         };
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        let (timer, mut is_new) = match &mut self.timer {
+            Some(timer) => (timer, false),
+            none => (none.insert(Box::pin(sleep_until(deadline))), true),
+        };
         if timer.deadline() > deadline {
             timer.as_mut().reset(deadline);
+            is_new = true;
+        }
+        // The connection's waker stays the same: a timer that has it needs to be asked only when it is
+        // over.
+        if !is_new && !timer.is_elapsed() {
+            return Poll::Pending;
         }
         while timer.as_mut().poll(context).is_ready() {
             if timer.deadline() >= deadline {
