@@ -13,6 +13,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { interleave, start, used } from './lib/server.mjs';
+import { mediansOf } from './lib/statistics.mjs';
 import { DOWNLOAD_BYTES, EVENTS_PER_SECOND, SMALL_CHUNKS } from './streams/sources.mjs';
 
 const { values: options } = parseArgs({
@@ -20,7 +21,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '5' },
     clients: { type: 'string', default: '1000' },
-    servers: { type: 'string', default: 'wapix,node-http,fastify,bun,deno' },
+    servers: { type: 'string', default: 'wapix,wapix-in-loop,node-http,fastify,bun,deno' },
     cases: { type: 'string', default: 'download,file,small,events' },
   },
 });
@@ -118,7 +119,7 @@ const cases = {
 try {
   for (const key of options.cases.split(',')) {
     const { title, measure } = cases[key];
-    const medians = await interleave(servers, Number(options.rounds), measure);
+    const medians = mediansOf(await interleave(servers, Number(options.rounds), measure));
     const base = medians['node-http'] ?? medians[servers[0]];
     console.log(title);
     console.table(

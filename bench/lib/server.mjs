@@ -14,12 +14,24 @@ const RUNTIMES = {
   node: (script) => [process.execPath, [script]],
 };
 
-/** Starts `<folder>/<name>.mjs`, which prints the port it listens on. */
-export async function start(folder, name) {
+/** A server with this at the end of its name runs the script without it, in Node's own loop. */
+const IN_LOOP = /-in-loop$/;
+
+/** Starts `<folder>/<name>.mjs`, which prints the port it listens on; `env` is what it is told. */
+export async function start(folder, name, env = {}) {
   const runtime = RUNTIMES[name] ?? RUNTIMES.node;
-  const [command, args] = runtime(join(import.meta.dirname, '..', folder, `${name}.mjs`));
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [port] = await once(createInterface(child.stdout), 'line');
+  const script = `${name.replace(IN_LOOP, '')}.mjs`;
+  const [command, args] = runtime(join(import.meta.dirname, '..', folder, script));
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, BENCH_IO_THREADS: IN_LOOP.test(name) ? '0' : '1', ...env },
+  });
+  const [port] = await Promise.race([
+    once(createInterface(child.stdout), 'line'),
+    once(child, 'exit').then(([code]) => {
+      throw new Error(`${folder}/${script} exited with ${code}`);
+    }),
+  ]);
   return {
     port: Number(port),
     pid: child.pid,
@@ -27,8 +39,16 @@ export async function start(folder, name) {
     cpu() {
       const threads = readdirSync(`/proc/${child.pid}/task`);
       return {
-        total: threads.reduce((sum, thread) => sum + microseconds(child.pid, thread), 0),
+        total: sum(threads.map((thread) => microseconds(child.pid, thread))),
         javascript: microseconds(child.pid, child.pid),
+      };
+    },
+    /** What of these was spent outside the kernel, in the ticks of `stat`. */
+    userCpu() {
+      const threads = readdirSync(`/proc/${child.pid}/task`);
+      return {
+        total: sum(threads.map((thread) => userMicroseconds(child.pid, thread))),
+        javascript: userMicroseconds(child.pid, child.pid),
       };
     },
     /** Resident memory, in bytes. */
@@ -47,6 +67,8 @@ export async function start(folder, name) {
   };
 }
 
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+
 /** What the scheduler has counted, more finely than the ticks of `stat`. */
 function microseconds(process, thread) {
   const [nanoseconds] = readFileSync(`/proc/${process}/task/${thread}/schedstat`, 'utf8').split(
@@ -55,31 +77,26 @@ function microseconds(process, thread) {
   return Number(nanoseconds) / 1000;
 }
 
-/** What was used between two readings of `cpu()`. */
+/** Linux reports hundredths of a second, whatever the kernel's own tick. */
+const TICK_MICROSECONDS = 10_000;
+
+function userMicroseconds(process, thread) {
+  const stat = readFileSync(`/proc/${process}/task/${thread}/stat`, 'utf8');
+  // The name, in parentheses, may have spaces in it; utime is the twelfth field after it.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return Number(fields[11]) * TICK_MICROSECONDS;
+}
+
+/** What was used between two readings of `cpu()`, or of `userCpu()`. */
 export function used(before, after) {
   return { total: after.total - before.total, javascript: after.javascript - before.javascript };
 }
 
-export function median(numbers) {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
-}
-
-/** Runs `measure(name)` for every server in every round, and returns each figure's median. */
+/** Runs `measure(name)` for every server in every round, and returns what each round gave. */
 export async function interleave(servers, rounds, measure) {
   const results = Object.fromEntries(servers.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     for (const name of servers) results[name].push(await measure(name));
   }
-  return Object.fromEntries(
-    servers.map((name) => [
-      name,
-      Object.fromEntries(
-        Object.keys(results[name][0]).map((key) => [
-          key,
-          median(results[name].map((result) => result[key])),
-        ]),
-      ),
-    ]),
-  );
+  return results;
 }

@@ -1,0 +1,3 @@
+import { json } from '../../../../../../../dist/index.js';
+
+export default (req) => json({ id: req.params.id, name: 'Ada Lovelace' });
