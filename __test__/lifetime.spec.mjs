@@ -239,7 +239,7 @@ test('a blocked JavaScript thread blocks no I/O, and answers all that came meanw
         Atomics.wait(gate, 0, 0);
         return text('released');
       } },
-    });
+    }, { ioThreads: 1 });
     server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
     `,
   );

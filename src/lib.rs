@@ -2,7 +2,7 @@
 //!
 //! The flow of a request, file by file:
 //!
-//! 1. `server/listener` accepts a connection, `server/connection` finds out what is spoken over it,
+//! 1. `server/accept` accepts a connection, `server/connection` finds out what is spoken over it,
 //!    `server/http1` and `server/http2` serve it.
 //! 2. `service` takes each request: head, canonical path, route, body, and what the server has in
 //!    hand (`load`).
@@ -10,6 +10,8 @@
 //! 4. `handler` is the seam: a [`Handler`] takes the [`Request`] and an [`Exchange`].
 //! 5. `bridge` is the handler that queues requests for JavaScript and takes its answers, in batches.
 //! 6. `exchange` carries the answer back, `body` its content, to hyper and the socket.
+//!
+//! All of it runs on tokio's runtime, or on a `reactor` inside somebody else's event loop.
 //!
 //! Everything but `binding` is free of Node: the server runs from Rust with a closure as handler.
 

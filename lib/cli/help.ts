@@ -16,6 +16,9 @@ Options
       --trust-proxy <who>
                         whose X-Forwarded-For is believed: true, loopback, an address or a range
                         (repeatable)
+      --io-threads <0|1>
+                        0: serve sockets on the JavaScript thread; 1: on a thread of their own
+                        (default: $WAPIX_IO_THREADS, else by the cores there are)
       --close-deadline <ms>
                         how long start lets requests in flight finish after a signal
                         (default: 10000; dev: 1000)

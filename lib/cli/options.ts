@@ -16,6 +16,7 @@ export interface ServeOptions {
   readonly ca?: string;
   readonly limits: Limits;
   readonly trustProxy?: true | readonly string[];
+  readonly ioThreads?: 0 | 1;
   /** How long requests in flight may take to finish once it is stopped, in milliseconds. */
   readonly closeDeadline?: number;
 }
@@ -48,6 +49,7 @@ const START_OPTIONS = {
   ca: { type: 'string' },
   'trust-proxy': { type: 'string', multiple: true },
   'close-deadline': { type: 'string' },
+  'io-threads': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const;
@@ -102,6 +104,7 @@ export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Co
       ...(values.ca !== undefined && { ca: values.ca }),
       limits: readLimits(values),
       ...(values['trust-proxy'] && { trustProxy: readTrust(values['trust-proxy']) }),
+      ...(values['io-threads'] !== undefined && { ioThreads: readIoThreads(values['io-threads']) }),
       ...(values['close-deadline'] !== undefined && {
         closeDeadline: readNumber('--close-deadline', values['close-deadline']),
       }),
@@ -132,6 +135,7 @@ interface Values {
   ca?: string;
   'trust-proxy'?: string[];
   'close-deadline'?: string;
+  'io-threads'?: string;
   help?: boolean;
   version?: boolean;
   include?: string[];
@@ -162,6 +166,11 @@ function readLimits(values: Values): Limits {
 function readNumber(option: string, text: string): number {
   if (!/^\d+$/.test(text)) throw invalid(`${option} is "${text}": it is a whole number from 0 on.`);
   return Number(text);
+}
+
+function readIoThreads(text: string): 0 | 1 {
+  if (text !== '0' && text !== '1') throw invalid(`--io-threads is "${text}": it is 0 or 1.`);
+  return text === '0' ? 0 : 1;
 }
 
 function readTrust(words: readonly string[]): true | readonly string[] {

@@ -13,10 +13,11 @@ export async function prepare(
 ): Promise<{ server: Server; files: readonly RouteFile[] }> {
   const https = readSecureContext(options);
   const { routes, files } = await loadRoutes(options.routes);
-  const { limits, trustProxy } = options;
+  const { limits, trustProxy, ioThreads } = options;
   const server = createServer(routes, {
     ...limits,
     ...(trustProxy !== undefined && { trustProxy }),
+    ...(ioThreads !== undefined && { ioThreads }),
     ...(https && { https }),
   });
   return { server, files };

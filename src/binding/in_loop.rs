@@ -75,7 +75,10 @@ impl InLoop {
         let fd = engine.reactor.as_raw_fd();
         let watch = Watch::start(env, fd, Box::new(move || called.on_readable()));
         let watch = watch.ok_or_else(|| {
-            Error::new(Status::GenericFailure, "the event loop cannot be had".to_owned())
+            Error::new(
+                Status::GenericFailure,
+                "the event loop cannot be had".to_owned(),
+            )
         })?;
         let in_loop = Self {
             engine,
@@ -156,7 +159,10 @@ impl Engine {
         let env = self.env.raw();
         // SAFETY: the event loop runs on the environment's thread, and calls for as long as the watch
         // lives, which the environment's end takes away. The scope is closed below.
-        #[expect(unsafe_code, reason = "napi opens no scope outside of JavaScript's calls")]
+        #[expect(
+            unsafe_code,
+            reason = "napi opens no scope outside of JavaScript's calls"
+        )]
         if unsafe { sys::napi_open_handle_scope(env, &mut scope) } != sys::Status::napi_ok {
             return;
         }

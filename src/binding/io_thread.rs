@@ -1,6 +1,10 @@
 //! A server on an I/O thread of its own.
 
-use std::{io, sync::{Arc, Mutex}, thread::JoinHandle};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+};
 
 use napi::{
     Env, Status,

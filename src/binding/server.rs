@@ -1,6 +1,11 @@
 //! A server as JavaScript drives it.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::Duration,
+};
 
 use napi::{
     CleanupEnvHook, Env,
@@ -37,7 +42,7 @@ pub struct BindingServer {
 struct Running {
     bridge: Arc<Bridge>,
     transport: Rc<Transport>,
-    cleanup: CleanupEnvHook<Rc<Transport>>,
+    cleanup: CleanupEnvHook<Weak<Transport>>,
 }
 
 /// Throws `WAPIX_INVALID_ROUTE`, `WAPIX_ROUTE_CONFLICT` or `WAPIX_INVALID_TLS`. A route's id is its
@@ -88,12 +93,14 @@ impl BindingServer {
             Err(error) => return Ok(not_listening(&error)),
         };
         let make_server = |bridge: &Arc<Bridge>| self.server(listener, bridge);
-        let (transport, bridge) =
-            Transport::start(self.placement, &env, &on_work, make_server)?;
+        let (transport, bridge) = Transport::start(self.placement, &env, &on_work, make_server)?;
         let transport = Rc::new(transport);
         // Threads must not outlive the environment (worker.terminate()): it ends when they have.
-        let cleanup = env.add_env_cleanup_hook(Rc::clone(&transport), |transport| {
-            transport.stop();
+        // Weak: the hook's own data is never freed, not even when the hook is removed.
+        let cleanup = env.add_env_cleanup_hook(Rc::downgrade(&transport), |transport| {
+            if let Some(transport) = transport.upgrade() {
+                transport.stop();
+            }
         })?;
         *self.running.borrow_mut() = Some(Running {
             bridge,

@@ -7,9 +7,9 @@ use napi::{
     bindgen_prelude::{Function, Result},
 };
 
+use super::io_thread::IoThread;
 #[cfg(unix)]
 use super::{in_loop::InLoop, uv};
-use super::io_thread::IoThread;
 use crate::{Server, bridge::Bridge};
 
 /// Where I/O is done.

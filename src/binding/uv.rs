@@ -133,7 +133,10 @@ impl Drop for Watch {
 }
 
 /// Called by libuv. An error (`status`) is found by whoever reads the descriptor.
-#[expect(unsafe_code, reason = "whoever else called it would have no handle of ours")]
+#[expect(
+    unsafe_code,
+    reason = "whoever else called it would have no handle of ours"
+)]
 unsafe extern "C" fn readable(handle: Handle, _status: c_int, _events: c_int) {
     let Some(uv) = uv() else { return };
     // SAFETY: `start` set it, and `closed`, which frees it, is not called before this has returned.

@@ -104,9 +104,9 @@ where
 {
     /// Writes what there is room for now: `WouldBlock` where there is none.
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.registration.source.attempt(Direction::Write, || {
-            (&self.socket).write_vectored(slices)
-        })
+        self.registration
+            .source
+            .attempt(Direction::Write, || (&self.socket).write_vectored(slices))
     }
 }
 

@@ -55,10 +55,7 @@ impl Source {
             state.read_closed |= closed;
             let readable = event.is_readable() || closed;
             let writable = event.is_writable() || event.is_write_closed() || event.is_error();
-            (
-                state.read.became(readable),
-                state.write.became(writable),
-            )
+            (state.read.became(readable), state.write.became(writable))
         };
         for waiting in [reader, writer].into_iter().flatten() {
             waiting.wake();

@@ -109,8 +109,7 @@ impl Accepting {
             }
             #[cfg(unix)]
             Self::PolledTcp(listener) => {
-                let (stream, address) =
-                    ready!(listener.poll_accept(context, TcpListener::accept))?;
+                let (stream, address) = ready!(listener.poll_accept(context, TcpListener::accept))?;
                 Poll::Ready(watched_tcp(stream, address))
             }
             #[cfg(unix)]
@@ -158,7 +157,11 @@ fn close_unix(
 ) -> io::Result<()> {
     // Nobody finds it any more.
     drop(file);
-    each_queued(|| listener.accept(), |(stream, _)| watched_unix(stream), serve)
+    each_queued(
+        || listener.accept(),
+        |(stream, _)| watched_unix(stream),
+        serve,
+    )
 }
 
 fn watched_tcp(stream: TcpStream, address: SocketAddr) -> io::Result<Accepted> {

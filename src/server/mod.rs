@@ -116,12 +116,8 @@ impl<H: Handler> Server<H> {
         let serve = |connections: &mut JoinSet<()>, socket| {
             let limit = service.config.max_connections.unwrap_or(usize::MAX);
             if connections.len() < limit {
-                let connection = connection::serve(
-                    socket,
-                    tls.clone(),
-                    Arc::clone(&service),
-                    shutdown.clone(),
-                );
+                let connection =
+                    connection::serve(socket, tls.clone(), Arc::clone(&service), shutdown.clone());
                 task::spawn_in(connections, connection);
             }
         };
