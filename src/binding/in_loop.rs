@@ -173,9 +173,9 @@ impl Engine {
         };
         if let (Ok(global), Some(on_work)) = (self.env.get_global(), on_work) {
             let mut thrown = ptr::null_mut();
-            // SAFETY: both values are of the scope just opened; the function takes no arguments. It does
-            // not throw; what `process.nextTick` and promises ran may have, which Node has reported, and
-            // which would be thrown again by the next call if it were kept.
+            // SAFETY: both values are of the scope just opened, as what was thrown is; the function takes
+            // no arguments, and does not throw. What `process.nextTick` and promises ran may have: Node-API
+            // catches it, and here it becomes the uncaught exception that it is.
             #[expect(unsafe_code, reason = "napi has no safe way to make a callback")]
             unsafe {
                 let status = sys::napi_make_callback(
@@ -187,8 +187,11 @@ impl Engine {
                     ptr::null(),
                     ptr::null_mut(),
                 );
-                if status == sys::Status::napi_pending_exception {
-                    sys::napi_get_and_clear_last_exception(env, &mut thrown);
+                if status == sys::Status::napi_pending_exception
+                    && sys::napi_get_and_clear_last_exception(env, &mut thrown)
+                        == sys::Status::napi_ok
+                {
+                    sys::napi_fatal_exception(env, thrown);
                 }
             }
         }

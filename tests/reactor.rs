@@ -1,0 +1,204 @@
+//! The core on a reactor: turned from outside, as Node's event loop does.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    cell::Cell,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
+    rc::Rc,
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+use wapix::{
+    Config, Exchange, Listener, LocalAddress, Request, Response, Server,
+    reactor::Reactor,
+    router::{Method, RouteId, Router},
+};
+
+/// Long enough for any machine, short enough to end a test that hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn length_of_body(request: Request, exchange: Exchange) {
+    exchange.respond(Response::text(request.body.len().to_string()));
+}
+
+fn server(listener: Listener) -> Server<fn(Request, Exchange)> {
+    let mut router = Router::new();
+    router.insert(Method::Get, "/", RouteId::new(0)).unwrap();
+    router.insert(Method::Post, "/", RouteId::new(1)).unwrap();
+    let config = Config {
+        body_limit: 4 << 20,
+        ..Config::default()
+    };
+    Server::new(listener, router, config, length_of_body)
+}
+
+/// Serves on this thread while `client` runs on another, and ends gracefully when it has.
+fn serve_while<T: Send + 'static>(
+    listener: Listener,
+    client: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let reactor = Reactor::new(1).unwrap();
+    let server = server(listener);
+    let shutdown = server.shutdown();
+    let ended = Rc::new(Cell::new(false));
+    let is_ended = Rc::clone(&ended);
+    reactor.spawn(async move {
+        server.run().await.unwrap();
+        is_ended.set(true);
+    });
+    let client = thread::spawn(move || {
+        let result = client();
+        shutdown.graceful(PATIENCE);
+        result
+    });
+    while !ended.get() {
+        reactor.turn(None);
+    }
+    client.join().unwrap()
+}
+
+fn tcp() -> (Listener, SocketAddr) {
+    let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 64, false).unwrap();
+    let LocalAddress::Tcp(address) = listener.local_address().unwrap() else {
+        panic!("not a TCP address");
+    };
+    (listener, address)
+}
+
+/// Sends `request`, and reads until what came ends with `end`.
+fn ask(stream: &mut (impl Read + Write), request: &[u8], end: &str) -> String {
+    stream.write_all(request).unwrap();
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    while !answer.ends_with(end.as_bytes()) {
+        let length = stream.read(&mut buffer).unwrap();
+        assert_ne!(length, 0, "{}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&buffer[..length]);
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[test]
+fn requests_over_tcp_are_answered_one_by_one_pipelined_and_with_large_bodies() {
+    let (listener, address) = tcp();
+    serve_while(listener, move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        for _ in 0..3 {
+            assert!(ask(&mut stream, GET, "\r\n\r\n0").starts_with("HTTP/1.1 200 OK"));
+        }
+        stream.write_all(&GET.repeat(3)).unwrap();
+        stream
+            .write_all(b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        let answers = ask(&mut stream, b"", r#"{"error":"Not Found"}"#);
+        assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3);
+        // More than is read at a time, and than the socket holds.
+        let mut post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000\r\n\r\n".to_vec();
+        post.resize(post.len() + 3_000_000, b'x');
+        ask(&mut stream, &post, "\r\n\r\n3000000");
+    });
+}
+
+#[test]
+fn requests_over_a_unix_socket_are_answered_and_its_file_is_removed() {
+    let path = std::env::temp_dir().join(format!("wapix-reactor-{}", std::process::id()));
+    let listener = Listener::unix(path.clone()).unwrap();
+    let where_to = path.clone();
+    serve_while(listener, move || {
+        let mut stream = UnixStream::connect(where_to).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        ask(&mut stream, GET, "\r\n\r\n0");
+    });
+    assert!(!path.exists());
+}
+
+#[test]
+fn many_connections_come_and_go() {
+    let (listener, address) = tcp();
+    serve_while(listener, move || {
+        for _ in 0..5 {
+            let mut streams = (0..50)
+                .map(|_| TcpStream::connect(address).unwrap())
+                .collect::<Vec<_>>();
+            for stream in &mut streams {
+                stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                ask(stream, GET, "\r\n\r\n0");
+            }
+        }
+    });
+}
+
+#[test]
+fn what_another_thread_wakes_runs_in_the_turn_that_it_asks_for() {
+    let reactor = Reactor::new(1).unwrap();
+    let (sender, receiver) = oneshot::channel();
+    let heard = Rc::new(Cell::new(0));
+    let hears = Rc::clone(&heard);
+    reactor.spawn(async move { hears.set(receiver.await.unwrap()) });
+    reactor.turn(Some(Duration::ZERO));
+    let thread = thread::spawn(move || sender.send(7).unwrap());
+    while heard.get() == 0 {
+        reactor.turn(None);
+    }
+    thread.join().unwrap();
+    assert_eq!(heard.get(), 7);
+}
+
+#[test]
+fn timers_and_calls_that_block_are_waited_for() {
+    let reactor = Reactor::new(1).unwrap();
+    let done = Rc::new(Cell::new(false));
+    let is_done = Rc::clone(&done);
+    reactor.spawn(async move {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let blocked = tokio::task::spawn_blocking(|| 7).await.unwrap();
+        is_done.set(blocked == 7);
+    });
+    while !done.get() {
+        reactor.turn(None);
+    }
+}
+
+#[test]
+fn what_is_waked_before_it_runs_waits_for_no_turn() {
+    let reactor = Reactor::new(1).unwrap();
+    let (sender, receiver) = oneshot::channel();
+    let heard = Rc::new(Cell::new(false));
+    let hears = Rc::clone(&heard);
+    reactor.spawn(async move {
+        receiver.await.unwrap();
+        hears.set(true);
+    });
+    reactor.turn(Some(Duration::ZERO));
+    reactor.run_after(|| sender.send(()).unwrap());
+    assert!(heard.get());
+}
+
+#[test]
+fn a_stop_ends_tasks_where_they_are() {
+    struct Ends(Rc<Cell<bool>>);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            self.0.set(true);
+        }
+    }
+    let reactor = Reactor::new(1).unwrap();
+    let ended = Rc::new(Cell::new(false));
+    let ends = Ends(Rc::clone(&ended));
+    reactor.spawn(async move {
+        let _ends = ends;
+        std::future::pending::<()>().await;
+    });
+    reactor.turn(Some(Duration::ZERO));
+    assert!(!ended.get());
+    reactor.stop();
+    assert!(ended.get());
+}
