@@ -19,8 +19,10 @@ import type { ReadableStream } from 'node:stream/web';
  * const handler: RequestHandler<{ id: string }, Ok<User> | NotFound<{ error: string }>> = (req) => …
  * ```
  *
+ * A web `Response` is a result, too, where no `Response` type is given, or `globalThis.Response` is.
+ *
  * A handler that throws, rejects, or returns anything that is not a result answers
- * 500 `{"error":"Internal Server Error"}`; the cause is logged once.
+ * 500 `{"error":"Internal Server Error"}`, or what `onError` makes of it; the cause is logged once.
  *
  * @typeParam Params - path parameters, by name
  * @typeParam Response - the results the handler may return
@@ -30,7 +32,7 @@ import type { ReadableStream } from 'node:stream/web';
 export type RequestHandler<
   Params = Record<string, string>,
   // biome-ignore lint/suspicious/noExplicitAny: a handler with no type arguments may return any result
-  Response extends HttpResult<any> = HttpResult<any>,
+  Response extends HttpResult<any> | globalThis.Response = HttpResult<any> | globalThis.Response,
   // biome-ignore lint/suspicious/noExplicitAny: the body's type is the client's until the user states it
   Body = any,
   Query = Record<string, string>,
@@ -55,6 +57,11 @@ export interface Request<
   readonly body: Body;
   /** Header fields as in Node's `http.IncomingMessage`: lower-case names, `set-cookie` an array. Null prototype. */
   readonly headers: IncomingHttpHeaders;
+  /**
+   * The cookies of the request (RFC 6265, 5.4): percent-decoded as UTF-8, a value that cannot be as it
+   * is; the first of a name counts. Null prototype.
+   */
+  readonly cookies: Record<string, string | undefined>;
   /** The request method, upper case. */
   readonly method: string;
   /** The path with its query, as the client sent it. */
@@ -103,29 +110,87 @@ export interface HttpResult<T = unknown, Status extends number = number> {
 export type Ok<T = unknown> = HttpResult<T, 200>;
 export type Created<T = unknown> = HttpResult<T, 201>;
 export type NoContent = HttpResult<undefined, 204>;
+/** The statuses that send a client elsewhere (RFC 9110, 15.4). */
+export type RedirectStatus = 301 | 302 | 303 | 307 | 308;
+export type Redirect<Status extends RedirectStatus = RedirectStatus> = HttpResult<
+  undefined,
+  Status
+>;
 export type BadRequest<T = unknown> = HttpResult<T, 400>;
+export type Unauthorized<T = unknown> = HttpResult<T, 401>;
+export type Forbidden<T = unknown> = HttpResult<T, 403>;
 export type NotFound<T = unknown> = HttpResult<T, 404>;
+export type Conflict<T = unknown> = HttpResult<T, 409>;
+export type UnprocessableContent<T = unknown> = HttpResult<T, 422>;
+export type TooManyRequests<T = unknown> = HttpResult<T, 429>;
+export type InternalServerError<T = unknown> = HttpResult<T, 500>;
 
 /** 200 with `data` as JSON. */
 export function json<T>(data: T, headers?: ResponseHeaders): Ok<T>;
 /** 200 with `data` as JSON. */
 export function ok<T>(data: T, headers?: ResponseHeaders): Ok<T>;
-/** 201 with `data` as JSON; `location` becomes the `Location` header. */
+/**
+ * 201 with `data` as JSON; `location` becomes the `Location` header, what is not ASCII in it
+ * percent-encoded.
+ */
 export function created<T>(data: T, location?: string, headers?: ResponseHeaders): Created<T>;
 export function created<T>(data: T, headers?: ResponseHeaders): Created<T>;
 /** 204, no body. */
 export function noContent(headers?: ResponseHeaders): NoContent;
+/**
+ * Sends the client to `location`: `Location`, what is not ASCII in it percent-encoded, and no body.
+ * 303 has it ask with GET, 307 and 308 with the same method and body; 301 and 308 are for good.
+ *
+ * @param status - 301, 302 (the default), 303, 307 or 308
+ * @throws `WAPIX_INVALID_STATUS` for another status
+ */
+export function redirect(
+  location: string,
+  status?: undefined,
+  headers?: ResponseHeaders,
+): Redirect<302>;
+export function redirect<Status extends RedirectStatus>(
+  location: string,
+  status: Status,
+  headers?: ResponseHeaders,
+): Redirect<Status>;
 /** 400 with `data` as JSON, or no body without it. */
 export function badRequest(): BadRequest<undefined>;
 export function badRequest<T>(data: T, headers?: ResponseHeaders): BadRequest<T>;
+/**
+ * 401 with `data` as JSON, or no body without it. RFC 9110, 15.5.2 wants a `WWW-Authenticate` header
+ * with it, which says how to authenticate: `unauthorized(undefined, { 'WWW-Authenticate': 'Bearer' })`.
+ */
+export function unauthorized(): Unauthorized<undefined>;
+export function unauthorized<T>(data: T, headers?: ResponseHeaders): Unauthorized<T>;
+/** 403 with `data` as JSON, or no body without it. */
+export function forbidden(): Forbidden<undefined>;
+export function forbidden<T>(data: T, headers?: ResponseHeaders): Forbidden<T>;
 /** 404 with `data` as JSON, or no body without it. */
 export function notFound(): NotFound<undefined>;
 export function notFound<T>(data: T, headers?: ResponseHeaders): NotFound<T>;
+/** 409 with `data` as JSON, or no body without it. */
+export function conflict(): Conflict<undefined>;
+export function conflict<T>(data: T, headers?: ResponseHeaders): Conflict<T>;
+/** 422 with `data` as JSON, or no body without it. */
+export function unprocessableContent(): UnprocessableContent<undefined>;
+export function unprocessableContent<T>(
+  data: T,
+  headers?: ResponseHeaders,
+): UnprocessableContent<T>;
+/** 429 with `data` as JSON, or no body without it; a `Retry-After` header says for how long. */
+export function tooManyRequests(): TooManyRequests<undefined>;
+export function tooManyRequests<T>(data: T, headers?: ResponseHeaders): TooManyRequests<T>;
+/** 500 with `data` as JSON, or no body without it. */
+export function internalServerError(): InternalServerError<undefined>;
+export function internalServerError<T>(data: T, headers?: ResponseHeaders): InternalServerError<T>;
 /** Any status from 200 to 599, with `data` as JSON, or no body without it. */
 export function status(code: number): HttpResult<undefined>;
 export function status<T>(code: number, data: T, headers?: ResponseHeaders): HttpResult<T>;
 /** 200 with `text`, as `text/plain; charset=utf-8`. */
 export function text(text: string, headers?: ResponseHeaders): Ok<string>;
+/** 200 with `html`, as `text/html; charset=utf-8`. Nothing in it is escaped. */
+export function html(html: string, headers?: ResponseHeaders): Ok<string>;
 /**
  * 200 with what `source` produces, forwarded chunk by chunk: strings (as UTF-8), `Buffer`s and
  * `Uint8Array`s. The source is read only as the client takes data, and destroyed when the client
@@ -150,6 +215,36 @@ export type StreamSource =
   | ReadableStream<string | Uint8Array>
   | AsyncIterable<string | Uint8Array>
   | Generator<string | Uint8Array, unknown, undefined>;
+
+/** The attributes of a cookie (RFC 6265, 4.1.2, and RFC 6265bis). */
+export interface CookieOptions {
+  /** The host, and those below it, that the cookie is sent to. Default: this host alone. */
+  domain?: string;
+  /** The path, and those below it, that the cookie is sent to. Default: the request's directory. */
+  path?: string;
+  /** How long the cookie is kept, in whole seconds; 0 deletes it. Default: until the browser closes. */
+  maxAge?: number;
+  /** Until when the cookie is kept; `maxAge` wins over it. */
+  expires?: Date;
+  /** No script can read the cookie. Default: false. */
+  httpOnly?: boolean;
+  /** The cookie is sent over HTTPS only. Default: false. */
+  secure?: boolean;
+  /** Whether other sites' requests have the cookie. Default: the browser's, mostly `lax`. */
+  sameSite?: 'strict' | 'lax' | 'none';
+  /** In a page of another site the cookie is kept for that site alone (CHIPS). Default: false. */
+  partitioned?: boolean;
+}
+
+/**
+ * The value of a `Set-Cookie` header: `json(data, { 'Set-Cookie': [setCookie('a', '1')] })`. `value` is
+ * percent-encoded, as `req.cookies` decodes it.
+ *
+ * @throws `WAPIX_INVALID_COOKIE` for a name that is no token, an attribute that cannot be sent, and
+ *   what browsers drop in silence: `sameSite: 'none'`, `partitioned` or a `__Secure-` name without
+ *   `secure`, a `__Host-` name without `secure` and `path: '/'`, or with `domain`.
+ */
+export function setCookie(name: string, value: string, options?: CookieOptions): string;
 
 // ---------------------------------------------------------------------------------------------
 // Server
@@ -181,6 +276,43 @@ export interface SecureOptions {
   ca?: string | Buffer;
   /** What the key is encrypted with, where it is. */
   passphrase?: string;
+}
+
+/** Which pages of other origins may read responses: the CORS protocol (Fetch Standard, 3.3). */
+export interface CorsOptions {
+  /**
+   * The origins that may: `'*'` for all, one or several as browsers write them
+   * (`'https://example.com'`), or a function that tells.
+   */
+  origin: string | readonly string[] | ((origin: string) => boolean);
+  /** The methods that a preflight allows. Default: those that the path has routes for. */
+  methods?: readonly string[];
+  /** The request headers that a preflight allows. Default: those that it asks for. */
+  headers?: readonly string[];
+  /** Whether requests may have cookies, and their responses be read; not with `'*'`. Default: false. */
+  credentials?: boolean;
+  /** How long a browser may remember a preflight, in seconds. Default: the browser's, 5 s. */
+  maxAge?: number;
+  /** The response headers that pages may read, beside the few that they always may. Default: none. */
+  exposedHeaders?: readonly string[];
+}
+
+/** Headers by which a browser protects a page; a header that a handler gives wins. */
+export interface SecurityHeadersOptions {
+  /** `X-Content-Type-Options: nosniff`. Default: true. */
+  contentTypeOptions?: boolean;
+  /** `Referrer-Policy`, or false for none. Default: `'no-referrer'`. */
+  referrerPolicy?: string | false;
+  /**
+   * Who may show a page in a frame: `X-Frame-Options`, and `frame-ancestors` in a
+   * `Content-Security-Policy`. Default: `'SAMEORIGIN'`.
+   */
+  frameOptions?: 'DENY' | 'SAMEORIGIN' | false;
+  /**
+   * `Strict-Transport-Security`, where `req.protocol` is `'https'` only (RFC 6797), or false for none.
+   * Default: `'max-age=31536000'`, a year, for this host alone.
+   */
+  strictTransportSecurity?: string | false;
 }
 
 export interface CloseOptions {
@@ -245,7 +377,26 @@ export interface ServerOptions {
    * connection is reset. Event streams have no such limit. 0: for ever. Default: 120 s.
    */
   writeTimeout?: number;
+  /**
+   * Makes the answer to a request whose handler threw, rejected, or returned what cannot be sent, in
+   * place of the 500. wapix logs nothing then: that is this function's to do. Where it fails itself,
+   * both errors are logged, and the 500 is sent. Not called for what a client did wrong (400), nor
+   * for a stream that fails, whose headers have left: that is logged. Default: none.
+   */
+  onError?: (error: unknown, req: Request) => AnyResult | Promise<AnyResult>;
+  /**
+   * Answers a request to a path that no route has, in place of the 404. Its `body` is not parsed;
+   * `rawBody` has it. Default: none.
+   */
+  onNotFound?: RequestHandler;
+  /** Lets pages of other origins read responses. Default: none may. */
+  cors?: CorsOptions;
+  /** Adds headers by which a browser protects a page: `true` for the usual ones. Default: none. */
+  securityHeaders?: boolean | SecurityHeadersOptions;
 }
+
+// biome-ignore lint/suspicious/noExplicitAny: as in RequestHandler
+type AnyResult = HttpResult<any> | globalThis.Response;
 
 export interface ListenOptions {
   /** A TCP port; 0 lets the system choose. Default: 0. */
@@ -303,6 +454,6 @@ export interface Server extends EventEmitter {
  *
  * @throws `WAPIX_INVALID_ROUTE` for a pattern that is none or a handler that is no function,
  *   `WAPIX_ROUTE_CONFLICT` for two patterns that clash (both are named), `WAPIX_INVALID_TLS` for a
- *   key or certificate that cannot be used.
+ *   key or certificate that cannot be used, `WAPIX_INVALID_OPTION` for another option that cannot.
  */
 export function createServer(routes: Routes, options?: ServerOptions): Server;

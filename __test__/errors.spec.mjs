@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import test from 'ava';
-import { badRequest, created, json, noContent, status, stream, text } from 'wapix';
+import { badRequest, created, json, noContent, redirect, status, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { runProgram } from './helpers/program.mjs';
@@ -26,7 +26,9 @@ const FAILING = [
   ['returns a string', () => 'hello', 'string'],
   ['returns a number', () => 200, 'number'],
   ['returns a plain object', () => ({ status: 200, body: 'x' }), 'object'],
-  ['returns a Response of fetch', () => new Response('x'), 'object'],
+  ['returns Response.error()', () => Response.error(), 'Response.error()'],
+  ['redirects to a Location that splits', () => redirect('/a\r\nset-cookie: b'), 'location'],
+  ['redirects with a Headers', () => redirect('/a', 302, new Headers({ 'x-a': '1' })), 'plain object'],
   ['returns a function', () => json, 'function'],
   ['returns an array of results', () => [json({})], 'object'],
   // biome-ignore lint/suspicious/noThenProperty: what `await` looks at, a handler may get wrong

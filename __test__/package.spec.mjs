@@ -205,7 +205,7 @@ for (const [name, { files, ...options }] of Object.entries(RESOLUTIONS)) {
 async function loadWith(t, damage) {
   const root = emptyProject();
   t.teardown(() => rmSync(root, { recursive: true, force: true }));
-  for (const name of ['wapix', '@wapix']) {
+  for (const name of ['wapix', '@wapix', 'cookie']) {
     cpSync(installed(name), join(root, 'node_modules', name), { recursive: true });
   }
   const [binding] = readdirSync(join(root, 'node_modules/@wapix'));

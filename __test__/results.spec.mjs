@@ -1,5 +1,22 @@
 import test from 'ava';
-import { badRequest, created, json, noContent, notFound, ok, status, text } from 'wapix';
+import {
+  badRequest,
+  conflict,
+  created,
+  forbidden,
+  html,
+  internalServerError,
+  json,
+  noContent,
+  notFound,
+  ok,
+  redirect,
+  status,
+  text,
+  tooManyRequests,
+  unauthorized,
+  unprocessableContent,
+} from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { captureErrors } from './helpers/log.mjs';
 import { serve, serveGet } from './helpers/server.mjs';
@@ -32,6 +49,21 @@ const RESULTS = [
   ['the highest status', () => status(599, 1), 599, JSON_TYPE, '1'],
   ['status 204 with data', () => status(204, { a: 1 }), 204, undefined, ''],
   ['status 304', () => status(304, undefined, { etag: '"1"' }), 304, undefined, ''],
+  ['unauthorized', () => unauthorized({ a: 1 }), 401, JSON_TYPE, '{"a":1}'],
+  ['unauthorized without data', () => unauthorized(), 401, undefined, ''],
+  ['forbidden', () => forbidden({ a: 1 }), 403, JSON_TYPE, '{"a":1}'],
+  ['forbidden without data', () => forbidden(), 403, undefined, ''],
+  ['conflict', () => conflict({ a: 1 }), 409, JSON_TYPE, '{"a":1}'],
+  ['conflict without data', () => conflict(), 409, undefined, ''],
+  ['unprocessableContent', () => unprocessableContent([]), 422, JSON_TYPE, '[]'],
+  ['unprocessableContent without data', () => unprocessableContent(), 422, undefined, ''],
+  ['tooManyRequests', () => tooManyRequests({ a: 1 }), 429, JSON_TYPE, '{"a":1}'],
+  ['tooManyRequests without data', () => tooManyRequests(), 429, undefined, ''],
+  ['internalServerError', () => internalServerError({ a: 1 }), 500, JSON_TYPE, '{"a":1}'],
+  ['internalServerError without data', () => internalServerError(), 500, undefined, ''],
+  ['redirect', () => redirect('/a'), 302, undefined, ''],
+  ['redirect for good', () => redirect('/a', 308), 308, undefined, ''],
+  ['html', () => html('<p>é'), 200, 'text/html; charset=utf-8', '<p>é'],
   ['text', () => text('hello'), 200, TEXT_TYPE, 'hello'],
   ['text beyond ASCII', () => text('é€🦀'), 200, TEXT_TYPE, 'é€🦀'],
   ['no text', () => text(''), 200, TEXT_TYPE, ''],
@@ -100,6 +132,42 @@ const HEADERS = [
     'location',
     ['/users/8'],
   ],
+  ['redirect sets Location', () => redirect('/a?b=c#d'), 'location', ['/a?b=c#d']],
+  [
+    'redirect encodes what is not ASCII',
+    () => redirect('/ü/€?%20'),
+    'location',
+    ['/%C3%BC/%E2%82%AC?%20'],
+  ],
+  ['so does created', () => created({}, '/🦀'), 'location', ['/%F0%9F%A6%80']],
+  ['half a surrogate pair in a Location', () => redirect('/\ud83e'), 'location', ['/%EF%BF%BD']],
+  ['redirect has headers', () => redirect('/a', 303, { 'x-a': '1' }), 'x-a', ['1']],
+  ['redirect has one Location', () => redirect('/a', 302, { LOCATION: '/b' }), 'location', ['/b']],
+  [
+    'html of another content type',
+    () => html('', { 'Content-Type': 'application/xhtml+xml' }),
+    'content-type',
+    ['application/xhtml+xml'],
+  ],
+  [
+    'html of an undefined content type',
+    () => html('', { 'content-type': undefined }),
+    'content-type',
+    ['text/html; charset=utf-8'],
+  ],
+  ['html has headers', () => html('', { 'x-a': '1' }), 'x-a', ['1']],
+  [
+    'unauthorized has headers',
+    () => unauthorized(undefined, { 'WWW-Authenticate': 'Bearer' }),
+    'www-authenticate',
+    ['Bearer'],
+  ],
+  [
+    'tooManyRequests has headers',
+    () => tooManyRequests({}, { 'Retry-After': 3 }),
+    'retry-after',
+    ['3'],
+  ],
   [
     'an array is one field for each value',
     () => json({}, { 'Set-Cookie': ['a=1; Path=/', 'b=2'] }),
@@ -161,6 +229,12 @@ test('a result tells what it was made of', (t) => {
 for (const code of [199, 600, 0, -1, 200.5, Number.NaN, '200', undefined]) {
   test(`status(${JSON.stringify(code)}) is an error where it is called`, (t) => {
     t.throws(() => status(code, {}), { code: 'WAPIX_INVALID_STATUS' });
+  });
+}
+
+for (const code of [200, 300, 304, 400, '302', null]) {
+  test(`redirect with ${JSON.stringify(code)} is an error where it is called`, (t) => {
+    t.throws(() => redirect('/a', code), { code: 'WAPIX_INVALID_STATUS', message: /308/ });
   });
 }
 

@@ -5,9 +5,10 @@ import { Outbox } from './bridge/outbox.js';
 import { parseContent } from './content.js';
 import { WapixError } from './errors.js';
 import type { Exchange, Route } from './exchange.js';
+import type { Hooks } from './hooks.js';
 import type { Trust } from './proxy.js';
 import { Request } from './request.js';
-import { respond, respondError } from './respond.js';
+import { type Responder, respond, respondError } from './respond.js';
 
 /** After so many requests of a batch, it is looked whether answers should wait any longer. */
 const LOOK_EVERY = 8;
@@ -19,13 +20,30 @@ export class Dispatcher {
   readonly #inbox: Inbox;
   readonly #outbox: Outbox;
   readonly #trust: Trust;
+  readonly #hooks: Hooks;
+  readonly #responder: Responder;
   #sinceLook = 0;
   #lastFlush = 0;
 
   /** @param onClosed - the server has closed; no request comes any more */
-  constructor(native: BindingServer, routes: readonly Route[], trust: Trust, onClosed: () => void) {
+  constructor(
+    native: BindingServer,
+    routes: readonly Route[],
+    trust: Trust,
+    hooks: Hooks,
+    onClosed: () => void,
+  ) {
     this.#trust = trust;
+    this.#hooks = hooks;
     this.#outbox = new Outbox(native);
+    this.#responder = {
+      outbox: this.#outbox,
+      addFields: hooks.addFields,
+      failed: (exchange, error) => {
+        if (isReported(exchange, error)) report(exchange, error);
+        hooks.log?.end(exchange, false);
+      },
+    };
     this.#inbox = new Inbox(native, routes, {
       begin: () => {
         this.#outbox.hold();
@@ -34,6 +52,7 @@ export class Dispatcher {
       },
       request: (exchange) => this.#run(exchange),
       end: () => this.#outbox.release(),
+      over: (exchange, complete) => hooks.log?.end(exchange, complete),
       closed: onClosed,
     });
   }
@@ -44,17 +63,19 @@ export class Dispatcher {
   }
 
   #run(exchange: Exchange): void {
+    this.#hooks.log?.begin(exchange);
     try {
-      const { content } = exchange;
+      const { content, route } = exchange;
       const request = new Request(exchange, this.#trust);
-      if (content.length > 0) {
+      exchange.request = request;
+      if (content.length > 0 && !route.isFallback) {
         exchange.body = parseContent(content, request.headers['content-type']);
       }
       // Each request in an asynchronous context of its own: what one handler enters
       // (`AsyncLocalStorage.enterWith`), the next in the batch must not see.
-      const resource = new AsyncResource('WAPIX_REQUEST');
-      const { handler } = exchange.route;
-      const result: unknown = resource.runInAsyncScope(handler, undefined, request);
+      const scope = new AsyncResource('WAPIX_REQUEST');
+      exchange.scope = scope;
+      const result: unknown = scope.runInAsyncScope(route.handler, undefined, request);
       if (isPromise(result)) {
         result.then(
           (value) => this.#answer(exchange, value),
@@ -80,17 +101,50 @@ export class Dispatcher {
 
   #answer(exchange: Exchange, result: unknown): void {
     try {
-      const over = respond(exchange, result, this.#outbox, report);
-      if (over) this.#inbox.forget(exchange);
+      this.#respond(exchange, result);
     } catch (error) {
       this.#fail(exchange, error);
     }
   }
 
-  #fail(exchange: Exchange, error: unknown): void {
+  /** @throws where the result cannot be sent */
+  #respond(exchange: Exchange, result: unknown): void {
+    if (!respond(exchange, result, this.#responder)) return;
     this.#inbox.forget(exchange);
-    respondError(exchange, error, this.#outbox);
-    report(exchange, error);
+    this.#hooks.log?.end(exchange, !exchange.cancelled);
+  }
+
+  #fail(exchange: Exchange, error: unknown): void {
+    const { onError } = this.#hooks;
+    if (!isReported(exchange, error)) this.#respondError(exchange, error);
+    else if (onError) this.#recover(exchange, error, onError);
+    else {
+      this.#respondError(exchange, error);
+      report(exchange, error);
+    }
+  }
+
+  /** Has the application answer for what its handler did. */
+  async #recover(
+    exchange: Exchange,
+    error: unknown,
+    onError: NonNullable<Hooks['onError']>,
+  ): Promise<void> {
+    try {
+      const { scope, request } = exchange;
+      const result = scope?.runInAsyncScope(onError, undefined, error, request as Request);
+      this.#respond(exchange, isPromise(result) ? await result : result);
+    } catch (another) {
+      this.#respondError(exchange, another);
+      report(exchange, error);
+      report(exchange, another, 'onError');
+    }
+  }
+
+  #respondError(exchange: Exchange, error: unknown): void {
+    this.#inbox.forget(exchange);
+    respondError(exchange, error, this.#responder);
+    this.#hooks.log?.end(exchange, !exchange.cancelled);
   }
 }
 
@@ -98,10 +152,15 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 }
 
-/** Logs why a request was not answered as its handler meant. A client's mistake is no concern. */
-function report(exchange: Exchange, error: unknown): void {
-  if (error instanceof WapixError && error.status < 500) return;
+/** Whether anybody is to hear of it: a client's mistake is no concern. */
+function isReported(exchange: Exchange, error: unknown): boolean {
+  if (error instanceof WapixError && error.status < 500) return false;
   // What `req.signal` stopped, it was to stop: an ordinary disconnect is no error.
-  if (exchange.cancelled && (error as Error | undefined)?.name === 'AbortError') return;
-  console.error(`wapix: ${exchange.method} ${exchange.url} failed:`, error);
+  return !(exchange.cancelled && (error as Error | undefined)?.name === 'AbortError');
+}
+
+/** Logs why a request was not answered as its handler, or what else is named, meant. */
+function report(exchange: Exchange, error: unknown, what = ''): void {
+  const failed = what === '' ? 'failed' : `failed in ${what}`;
+  console.error(`wapix: ${exchange.method} ${exchange.url} ${failed}:`, error);
 }

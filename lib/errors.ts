@@ -25,8 +25,12 @@ const CODES = {
   WAPIX_INVALID_MULTIPART: 400,
   /** A handler returned something that is no result. */
   WAPIX_INVALID_RESULT: 500,
-  /** A status code outside 200–599. */
+  /** A web `Response` whose body has been read, or is being read. */
+  WAPIX_RESPONSE_USED: 500,
+  /** A status code outside 200–599, or one that redirects nobody. */
   WAPIX_INVALID_STATUS: 500,
+  /** A cookie that browsers would refuse, or misread. */
+  WAPIX_INVALID_COOKIE: 500,
   /** A response header field that must not be sent. */
   WAPIX_INVALID_HEADER: 500,
   /** Data that has no JSON form. */

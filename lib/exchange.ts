@@ -1,15 +1,18 @@
+import type { AsyncResource } from 'node:async_hooks';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { RequestHandler } from '../index.js';
 import { ENCRYPTED, HTTP_2, HTTP_10, METHODS, UTF8_PATH } from './bridge/protocol.js';
+import type { Request } from './request.js';
 import type { ResponseStream } from './stream.js';
 
 /** A route as the server runs it; its index is the id that crosses the bridge. */
 export interface Route {
   readonly method: string;
   readonly pattern: string;
-  readonly handler: RequestHandler;
+  readonly handler: (request: Request) => unknown;
   /** In the order in which they stand in the pattern. */
   readonly parameterNames: readonly string[];
+  /** Takes what no other route does: its content is not looked at. */
+  readonly isFallback?: true;
 }
 
 /** Where a request's fields begin in the text of its batch; each ends where the next begins. */
@@ -29,10 +32,16 @@ export class Exchange {
   cancelled = false;
   controller: AbortController | undefined;
   stream: ResponseStream | undefined;
+  /** What the handler is given, and the asynchronous context that it runs in. */
+  request: Request | undefined;
+  scope: AsyncResource | undefined;
+  /** What it was answered with. */
+  status: number | undefined;
 
   // What `Request` computed, kept so that it is computed once.
   params: Record<string, string> | undefined;
   query: Record<string, string> | undefined;
+  cookies: Record<string, string | undefined> | undefined;
   headers: IncomingHttpHeaders | undefined;
   raw: IncomingMessage | undefined;
   body: unknown;

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Request as Contract } from '../index.js';
+import { parseCookies } from './cookies.js';
 import type { Exchange } from './exchange.js';
 import { joinHeaders } from './headers.js';
 import { clientIp, clientProtocol, type Trust } from './proxy.js';
@@ -39,6 +40,12 @@ export class Request implements Contract {
     return exchange.headers;
   }
 
+  get cookies(): Record<string, string | undefined> {
+    const exchange = this.#exchange;
+    exchange.cookies ??= parseCookies(this.headers.cookie);
+    return exchange.cookies;
+  }
+
   get method(): string {
     return this.#exchange.method;
   }
@@ -76,6 +83,11 @@ export class Request implements Contract {
 
   get rawBody(): Buffer {
     return this.#exchange.content;
+  }
+
+  /** The canonical path, without its first slash, of a request that came to a fallback. */
+  static pathOf(request: Request): string {
+    return request.#exchange.parameter(0);
   }
 }
 

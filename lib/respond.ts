@@ -3,12 +3,19 @@ import { MEDIA_JSON, MEDIA_NONE, MEDIA_TEXT } from './bridge/protocol.js';
 import { WapixError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { type HeaderText, writeHeaders } from './headers.js';
+import type { Hooks } from './hooks.js';
 import { type HttpResult, isResult } from './result.js';
 import { toReadable } from './source.js';
 import { discard, ResponseStream } from './stream.js';
+import { fromWebResponse, isWebResponse } from './web-response.js';
 
-/** Told of what went wrong with a request, once. */
-export type Report = (exchange: Exchange, error: unknown) => void;
+/** What every response of a server goes through. */
+export interface Responder {
+  readonly outbox: Outbox;
+  readonly addFields: Hooks['addFields'];
+  /** Told, once, why a response that had begun is incomplete. */
+  readonly failed: (exchange: Exchange, error: unknown) => void;
+}
 
 /**
  * Sends a handler's result.
@@ -16,20 +23,20 @@ export type Report = (exchange: Exchange, error: unknown) => void;
  * @returns whether the exchange is over; where it is not, Rust tells of its end
  * @throws where the result cannot be sent; nothing has been sent then
  */
-export function respond(
-  exchange: Exchange,
-  result: unknown,
-  outbox: Outbox,
-  report: Report,
-): boolean {
-  if (!isResult(result)) throw invalidResult(result);
-  if (result.form === 'stream') return respondStream(exchange, result, outbox, report);
+export function respond(exchange: Exchange, result: unknown, responder: Responder): boolean {
+  if (!isResult(result)) {
+    if (!isWebResponse(result)) throw invalidResult(result);
+    return respond(exchange, fromWebResponse(result), responder);
+  }
+  if (result.form === 'stream') return respondStream(exchange, result, responder);
   if (exchange.cancelled) return true;
 
   const headers = writeHeaders(result.headers);
   const media = mediaOf(result, headers);
   const content = hasNoContent(result.status) ? undefined : contentOf(result);
+  const { outbox, addFields } = responder;
   let { lines } = headers;
+  if (addFields !== undefined) lines = addFields(exchange, lines);
   if (headers.contentLength !== undefined) {
     const length = content === undefined ? 0 : Buffer.byteLength(content);
     const isOfGet = exchange.method === 'HEAD' || result.status === 304;
@@ -40,6 +47,7 @@ export function respond(
       );
     }
   }
+  exchange.status = result.status;
   const isFollowed = exchange.controller !== undefined && exchange.method !== 'HEAD';
   if (!isFollowed || content === undefined) {
     outbox.respond(exchange, result.status, media, lines, content);
@@ -55,39 +63,45 @@ export function respond(
   return false;
 }
 
-/** Sends an answer of wapix itself, for an error. */
-export function respondError(exchange: Exchange, error: unknown, outbox: Outbox): void {
+/** Sends an answer of wapix itself, for an error. Never throws. */
+export function respondError(exchange: Exchange, error: unknown, responder: Responder): void {
   const status = error instanceof WapixError ? error.status : 500;
   const content =
     status < 500 && error instanceof WapixError
       ? { error: 'Bad Request', code: error.code, message: error.message }
       : { error: 'Internal Server Error' };
-  outbox.respond(exchange, status, MEDIA_JSON, '', JSON.stringify(content));
+  const { outbox, addFields } = responder;
+  let lines = '';
+  try {
+    if (addFields !== undefined) lines = addFields(exchange, '');
+  } catch {
+    // The application's function (`cors.origin`): perhaps the very error that is answered here.
+  }
+  if (!exchange.cancelled) exchange.status = status;
+  outbox.respond(exchange, status, MEDIA_JSON, lines, JSON.stringify(content));
 }
 
-function respondStream(
-  exchange: Exchange,
-  result: HttpResult,
-  outbox: Outbox,
-  report: Report,
-): boolean {
+function respondStream(exchange: Exchange, result: HttpResult, responder: Responder): boolean {
   const readable = toReadable(result.body);
   if (exchange.cancelled) {
     discard(readable);
     return true;
   }
+  const { outbox, addFields } = responder;
   let headers: HeaderText;
   let lines: string;
   try {
     headers = writeHeaders(result.headers);
     lines = headers.lines;
-    if (!headers.hasContentType) {
+    if (!headers.hasContentType && result.contentType !== undefined) {
       lines = writeHeaders({ 'content-type': result.contentType }).lines + lines;
     }
+    if (addFields !== undefined) lines = addFields(exchange, lines);
   } catch (error) {
     discard(readable);
     throw error;
   }
+  exchange.status = result.status;
   if (exchange.method === 'HEAD' || hasNoContent(result.status)) {
     discard(readable);
     outbox.respond(exchange, result.status, MEDIA_NONE, lines, undefined);
@@ -104,7 +118,7 @@ function respondStream(
       isDirect: !exchange.encrypted && exchange.httpVersion !== '2.0',
     },
     (error) => {
-      report(exchange, error);
+      responder.failed(exchange, error);
     },
   );
   exchange.stream.start();
@@ -144,6 +158,6 @@ function invalidResult(value: unknown): WapixError {
   if (value === null) what = 'null';
   return new WapixError(
     'WAPIX_INVALID_RESULT',
-    `the handler returned ${what}; return json(…), text(…), stream(…) or another of wapix's results`,
+    `the handler returned ${what}; return json(…), text(…), stream(…), another of wapix's results, or a Response`,
   );
 }

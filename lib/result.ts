@@ -1,11 +1,19 @@
 import type {
   BadRequest,
+  Conflict,
   HttpResult as Contract,
   Created,
+  Forbidden,
+  InternalServerError,
   NoContent,
   NotFound,
   Ok,
+  Redirect,
+  RedirectStatus,
   ResponseHeaders,
+  TooManyRequests,
+  Unauthorized,
+  UnprocessableContent,
 } from '../index.js';
 import { WapixError } from './errors.js';
 
@@ -61,21 +69,62 @@ export function created<T>(
   if (typeof location !== 'string') {
     return make(201, data, location ?? headers, 'json');
   }
-  const given = Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'location');
-  return make(201, data, given ? headers : { location, ...headers }, 'json');
+  return make(201, data, withField('location', encodeReference(location), headers), 'json');
 }
 
 export function noContent(headers?: ResponseHeaders): NoContent {
   return make(204, undefined, headers, 'none');
 }
 
-export function badRequest<T>(data?: T, headers?: ResponseHeaders): BadRequest<T> {
-  return make(400, data as T, headers, data === undefined ? 'none' : 'json');
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
+
+export function redirect(
+  location: string,
+  status?: undefined,
+  headers?: ResponseHeaders,
+): Redirect<302>;
+export function redirect<Status extends RedirectStatus>(
+  location: string,
+  status: Status,
+  headers?: ResponseHeaders,
+): Redirect<Status>;
+export function redirect(
+  location: string,
+  status: RedirectStatus = 302,
+  headers?: ResponseHeaders,
+): Redirect {
+  if (!REDIRECTS.includes(status)) {
+    throw new WapixError(
+      'WAPIX_INVALID_STATUS',
+      `redirect(…, ${status}): a redirect is one of ${REDIRECTS.join(', ')}`,
+    );
+  }
+  const fields = withField('location', encodeReference(String(location)), headers);
+  return make(status, undefined, fields, 'none');
 }
 
-export function notFound<T>(data?: T, headers?: ResponseHeaders): NotFound<T> {
-  return make(404, data as T, headers, data === undefined ? 'none' : 'json');
+/** A helper of one status: with its data as JSON, or no body without it. */
+function helper<Status extends number>(status: Status) {
+  return <T>(data?: T, headers?: ResponseHeaders): Contract<T, Status> =>
+    make(status, data as T, headers, data === undefined ? 'none' : 'json');
 }
+
+export const badRequest: <T>(data?: T, headers?: ResponseHeaders) => BadRequest<T> = helper(400);
+export const unauthorized: <T>(data?: T, headers?: ResponseHeaders) => Unauthorized<T> =
+  helper(401);
+export const forbidden: <T>(data?: T, headers?: ResponseHeaders) => Forbidden<T> = helper(403);
+export const notFound: <T>(data?: T, headers?: ResponseHeaders) => NotFound<T> = helper(404);
+export const conflict: <T>(data?: T, headers?: ResponseHeaders) => Conflict<T> = helper(409);
+export const unprocessableContent: <T>(
+  data?: T,
+  headers?: ResponseHeaders,
+) => UnprocessableContent<T> = helper(422);
+export const tooManyRequests: <T>(data?: T, headers?: ResponseHeaders) => TooManyRequests<T> =
+  helper(429);
+export const internalServerError: <T>(
+  data?: T,
+  headers?: ResponseHeaders,
+) => InternalServerError<T> = helper(500);
 
 export function status<T>(code: number, data?: T, headers?: ResponseHeaders): Contract<T> {
   if (!Number.isInteger(code) || code < 200 || code > 599) {
@@ -91,6 +140,10 @@ export function text(text: string, headers?: ResponseHeaders): Ok<string> {
   return make(200, text, headers, 'text');
 }
 
+export function html(html: string, headers?: ResponseHeaders): Ok<string> {
+  return make(200, html, withField('content-type', 'text/html; charset=utf-8', headers), 'text');
+}
+
 export function stream<Source>(
   source: Source,
   contentType = 'application/octet-stream',
@@ -98,4 +151,24 @@ export function stream<Source>(
 ): Contract<Source> {
   const result = new HttpResult(200, source, headers, 'stream', contentType);
   return result as unknown as Contract<Source>;
+}
+
+/** `headers` with a field of the helper's, where they have none of that name (in lower case). */
+function withField(
+  name: string,
+  value: string,
+  headers: ResponseHeaders | undefined,
+): ResponseHeaders {
+  if (headers === undefined) return { [name]: value };
+  // What is no plain object is refused when it is written: a copy would have lost its fields.
+  if (Symbol.iterator in headers) return headers;
+  const isGiven = Object.entries(headers).some(
+    ([key, given]) => given !== undefined && key.toLowerCase() === name,
+  );
+  return isGiven ? headers : { ...headers, [name]: value };
+}
+
+/** A URI reference is ASCII (RFC 3986, 4.1): what is beyond is percent-encoded, as UTF-8. */
+function encodeReference(location: string): string {
+  return location.replace(/[^\0-\x7f]+/g, (text) => encodeURI(Buffer.from(text).toString()));
 }

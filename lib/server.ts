@@ -9,10 +9,12 @@ import type {
   SecureOptions,
   ServerOptions,
 } from '../index.js';
+import type { LogEntry } from './access-log.js';
 import { type BindingServer, createServer as createNative } from './bridge/native.js';
 import { Dispatcher } from './dispatch.js';
 import { fromNative, WapixError } from './errors.js';
 import type { Route } from './exchange.js';
+import { readHooks } from './hooks.js';
 import { type ListenArguments, listenError, readListenArguments, resolveHost } from './listen.js';
 import { readDeadline, readIoThreads, readLimits, readTls } from './options.js';
 import { readTrust } from './proxy.js';
@@ -32,6 +34,15 @@ export function createServer(routes: Routes, options: ServerOptions = {}): Contr
   return new Server(readRoutes(routes), options);
 }
 
+/** A server that tells `write` of each request, once it is over; `write` must not throw. */
+export function createLoggedServer(
+  routes: Routes,
+  options: ServerOptions,
+  write: (entry: LogEntry) => void,
+): Contract {
+  return new Server(readRoutes(routes), options, write);
+}
+
 class Server extends EventEmitter implements Contract {
   readonly #native: BindingServer;
   readonly #dispatcher: Dispatcher;
@@ -40,8 +51,9 @@ class Server extends EventEmitter implements Contract {
   #state: 'idle' | 'resolving' | 'listening' | 'closing' = 'idle';
   #referenced = true;
 
-  constructor(routes: readonly Route[], options: ServerOptions) {
+  constructor(own: readonly Route[], options: ServerOptions, write?: (entry: LogEntry) => void) {
     super();
+    const { routes, hooks } = readHooks(own, options, write);
     const trust = readTrust(options.trustProxy);
     const secure = options.https && readTls(options.https);
     this.#ca = secure?.ca;
@@ -53,7 +65,7 @@ class Server extends EventEmitter implements Contract {
     } catch (error) {
       throw fromNative(error);
     }
-    this.#dispatcher = new Dispatcher(this.#native, routes, trust, () => this.#onClosed());
+    this.#dispatcher = new Dispatcher(this.#native, routes, trust, hooks, () => this.#onClosed());
   }
 
   get listening(): boolean {

@@ -6,6 +6,9 @@ import picomatch from 'picomatch';
 import { runChecks } from './checks.mjs';
 import { output, run, succeeds } from './run.mjs';
 
+/** What begins as a code does: the type of an `AsyncResource`, and an environment variable. */
+const NO_CODES = new Set(['WAPIX_REQUEST', 'WAPIX_IO_THREADS']);
+
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 
 runChecks({
@@ -14,6 +17,7 @@ runChecks({
   biome: () => succeeds('biome', 'check', '--error-on-warnings', '.'),
   clippy: () => succeeds('cargo', 'clippy', '--locked', '--all-targets', '--', '-D', 'warnings'),
   'napi and unsafe only in src/binding': () => holds(outsideBinding()),
+  'error codes in the docs': () => holds(undocumentedCodes()),
   'package contents': () => holds(missingFromPackage()),
   'npm manifests': () => holds(outdatedManifests()),
 });
@@ -39,6 +43,47 @@ function outsideBinding() {
           return word ? [`${at} has ${word}`] : [];
         }),
     );
+}
+
+/** Codes without a row in the reference, or with a cell of it empty; rows and uses of what is no code. */
+function undocumentedCodes() {
+  const page = 'docs/reference/errors.md';
+  const codes = new Set(
+    readFileSync('lib/errors.ts', 'utf8')
+      .match(/^ {2}WAPIX_\w+(?=:)/gm)
+      ?.map((code) => code.trim()),
+  );
+  const rows = new Map(
+    readFileSync(page, 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('| `WAPIX_'))
+      .map((line) =>
+        line
+          .split('|')
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      )
+      .map(([code, ...cells]) => [code.slice(1, -1), cells]),
+  );
+  const used = ['lib', 'src'].flatMap((folder) =>
+    filesBelow(folder).flatMap((file) => readFileSync(file, 'utf8').match(/\bWAPIX_\w+/g) ?? []),
+  );
+  const unknown = [...rows.keys(), ...used].filter(
+    (code) => !NO_CODES.has(code) && !codes.has(code),
+  );
+  return [
+    ...[...codes].filter((code) => !rows.has(code)).map((code) => `${code} has no row in ${page}`),
+    ...[...rows]
+      .filter(([, cells]) => cells.length !== 3 || cells.includes(''))
+      .map(([code]) => `${code} in ${page} does not say what happened, why, and what to do`),
+    ...[...new Set(unknown)].map((code) => `${code} is not among the codes of lib/errors.ts`),
+  ];
+}
+
+function filesBelow(folder) {
+  return readdirSync(folder, { recursive: true })
+    .filter((name) => /\.(ts|rs)$/.test(name))
+    .map((name) => join(folder, name));
 }
 
 /** What package.json promises and `npm pack` would leave out in silence. */

@@ -3,20 +3,36 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import {
   badRequest,
+  type Conflict,
   type Created,
+  conflict,
   created,
   createServer,
+  type Forbidden,
+  forbidden,
   type HttpResult,
+  html,
+  type InternalServerError,
+  internalServerError,
   json,
   type NotFound,
   noContent,
   notFound,
   type Ok,
   ok,
+  type Redirect,
   type RequestHandler,
+  redirect,
+  setCookie,
   status,
   stream,
+  type TooManyRequests,
   text,
+  tooManyRequests,
+  type Unauthorized,
+  type UnprocessableContent,
+  unauthorized,
+  unprocessableContent,
 } from '../../index.js';
 
 interface User {
@@ -70,6 +86,77 @@ export const generated: RequestHandler = (req) =>
 export const web: RequestHandler = () => stream(new Blob(['abc']).stream());
 // @ts-expect-error: text is no stream
 export const notAStream: RequestHandler = () => stream('abc');
+
+// Each helper has its status's type.
+type Problems =
+  | Unauthorized<Problem>
+  | Forbidden<undefined>
+  | Conflict<Problem>
+  | UnprocessableContent<Problem>
+  | TooManyRequests<undefined>
+  | InternalServerError<Problem>;
+const problem: Problem = { error: 'no' };
+export const problems: RequestHandler<object, Problems>[] = [
+  () => unauthorized(problem, { 'WWW-Authenticate': 'Bearer' }),
+  () => forbidden(),
+  () => conflict(problem),
+  () => unprocessableContent(problem),
+  () => tooManyRequests(undefined, { 'Retry-After': 3 }),
+  () => internalServerError(problem),
+];
+// @ts-expect-error: another status
+export const wrongProblem: RequestHandler<object, Forbidden> = () => unauthorized();
+// @ts-expect-error: another body
+export const wrongProblemBody: RequestHandler<object, Conflict<Problem>> = () => conflict(1);
+
+export const redirected: RequestHandler<object, Redirect | Ok<string>> = () => redirect('/a', 307);
+export const redirectedOnce: RequestHandler<object, Redirect<303>> = () => redirect('/a', 303);
+// @ts-expect-error: 302 unless said
+export const redirectedElse: RequestHandler<object, Redirect<303>> = () => redirect('/a');
+// @ts-expect-error: no redirect
+export const redirectedNot: RequestHandler = () => redirect('/a', 304);
+export const page: RequestHandler<object, Ok<string>> = () => html('<p>', { 'X-A': '1' });
+
+// A web Response is a result where none, or just that, was asked for.
+export const untypedResponse: RequestHandler = () => new Response('a');
+export const fetched: RequestHandler = ({ url }) => fetch(url);
+export const response: RequestHandler<object, Ok<User> | globalThis.Response> = async () =>
+  Response.json({});
+// @ts-expect-error: it was not
+export const otherResponse: FindUser = () => new Response('a');
+
+export const cookies: RequestHandler = ({ cookies }) => {
+  const session: string | undefined = cookies.session;
+  // @ts-expect-error: it may not be there
+  const found: string = cookies.session;
+  return json(
+    { session, found },
+    { 'Set-Cookie': [setCookie('a', '1', { maxAge: 60, sameSite: 'lax' }), setCookie('b', '2')] },
+  );
+};
+// @ts-expect-error: no such value
+setCookie('a', '1', { sameSite: 'some' });
+
+createServer(
+  {},
+  {
+    onError: (error, req) => {
+      // @ts-expect-error: anything may be thrown
+      error.message;
+      return internalServerError({ url: req.url });
+    },
+    onNotFound: async (req) => notFound({ url: req.url }),
+    cors: { origin: ['https://app.example'], credentials: true, maxAge: 60, methods: ['GET'] },
+    securityHeaders: { frameOptions: 'DENY', referrerPolicy: false },
+  },
+);
+createServer({}, { onError: () => new Response(), cors: { origin: (origin) => origin !== '' } });
+// @ts-expect-error: no result
+createServer({}, { onError: () => {} });
+// @ts-expect-error: the origin is to be said
+createServer({}, { cors: { credentials: true } });
+// @ts-expect-error: no such value
+createServer({}, { securityHeaders: { frameOptions: 'ALLOWALL' } });
 
 const server = createServer({
   '/': { get: () => text('hello'), delete: () => noContent(), post: () => ok({ a: 1 }) },

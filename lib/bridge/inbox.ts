@@ -21,6 +21,8 @@ export interface Receiver {
   request(exchange: Exchange): void;
   /** The batch has been read. */
   end(): void;
+  /** The exchange has ended: its response is complete, or never will be. */
+  over(exchange: Exchange, complete: boolean): void;
   closed(): void;
 }
 
@@ -165,5 +167,6 @@ export class Inbox {
     if (kind === CANCELLED) exchange.cancel();
     else if (kind === COMPLETED) exchange.stream?.completed();
     else if (kind === FILE_FAILED) exchange.stream?.fileFailed(this.#words[at + 3] as number);
+    this.#receiver.over(exchange, kind === COMPLETED);
   }
 }

@@ -1,3 +1,4 @@
+import { WapixError } from '../errors.js';
 import type { RouteFile } from '../routes/scan.js';
 import { show } from '../routes/show.js';
 
@@ -9,4 +10,12 @@ export function routeTable(files: readonly RouteFile[]): string {
       `  ${method.toUpperCase().padEnd(7)}  ${path.padEnd(widest)}  → ${show(file)}\n`,
   );
   return lines.join('');
+}
+
+/** There is nothing to show. */
+export function noRoutes(directory: string): WapixError {
+  return new WapixError(
+    'WAPIX_ROUTES_NOT_FOUND',
+    `${show(directory)} has no route files.\nA route is a file named after its method: get.ts.`,
+  );
 }

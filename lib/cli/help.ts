@@ -4,6 +4,7 @@ export const HELP = `Usage: wapix <command> [options]
 Commands
   start                 serve the routes in ./lib/routes
   dev                   serve the routes in ./src/routes, and restart when a file changes
+  routes                print the routes that start would serve
 
 Options
   -p, --port <number>   port to listen on; 0 lets the system choose (default: $PORT, else 3000)
@@ -22,6 +23,7 @@ Options
       --close-deadline <ms>
                         how long start lets requests in flight finish after a signal
                         (default: 10000; dev: 1000)
+      --log             log each request: JSON, or a line for people on a terminal
   -h, --help            print this
   -v, --version         print the version
 

@@ -1,6 +1,6 @@
 import { version } from '../version.js';
 import { HELP } from './help.js';
-import { readCommand } from './options.js';
+import { type Command, readCommand } from './options.js';
 import { report } from './report.js';
 
 /** Runs a command line. @param args - what follows `wapix` */
@@ -17,9 +17,16 @@ async function run(args: readonly string[]): Promise<void> {
   if (command.name === 'help') process.stdout.write(HELP);
   else if (command.name === 'version') process.stdout.write(`${version}\n`);
   else {
-    if (command.notice) process.stdout.write(`  ${command.notice}\n\n`);
+    if (command.notice) noticeTo(command).write(`  ${command.notice}\n\n`);
     // Imported here so that what loading them may throw (a missing binary) is reported as well.
-    if (command.watch) await (await import('./watch.js')).watch(command.serve, command.watch);
+    if (command.name === 'routes') (await import('./routes.js')).printRoutes(command.routes);
+    else if (command.watch) await (await import('./watch.js')).watch(command.serve, command.watch);
     else await (await import('./start.js')).start(command.serve);
   }
+}
+
+/** Not where a program reads the table, or the log. */
+function noticeTo(command: Extract<Command, { notice?: string }>): NodeJS.WriteStream {
+  const isRead = command.name === 'routes' || (command.serve.log && !process.stdout.isTTY);
+  return isRead ? process.stderr : process.stdout;
 }

@@ -19,6 +19,8 @@ export interface ServeOptions {
   readonly ioThreads?: 0 | 1;
   /** How long requests in flight may take to finish once it is stopped, in milliseconds. */
   readonly closeDeadline?: number;
+  /** Whether each request is logged. */
+  readonly log?: true;
 }
 
 /** Globs of the files whose changes restart the server. */
@@ -32,6 +34,12 @@ export type Command =
   | { readonly name: 'help' }
   | { readonly name: 'version' }
   | {
+      readonly name: 'routes';
+      /** The routes directory, an absolute path. */
+      readonly routes: string;
+      readonly notice?: string;
+    }
+  | {
       readonly name: 'start';
       readonly serve: ServeOptions;
       readonly watch?: WatchOptions;
@@ -39,10 +47,16 @@ export type Command =
       readonly notice?: string;
     };
 
+const ROUTES_OPTIONS = {
+  routes: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+} as const;
+
 const START_OPTIONS = {
+  ...ROUTES_OPTIONS,
   port: { type: 'string', short: 'p' },
   host: { type: 'string' },
-  routes: { type: 'string' },
   watch: { type: 'boolean' },
   key: { type: 'string' },
   cert: { type: 'string' },
@@ -50,8 +64,7 @@ const START_OPTIONS = {
   'trust-proxy': { type: 'string', multiple: true },
   'close-deadline': { type: 'string' },
   'io-threads': { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean', short: 'v' },
+  log: { type: 'boolean' },
 } as const;
 
 /** The options of `createServer` that are numbers, by the names that they have here. */
@@ -77,11 +90,15 @@ const DEV_OPTIONS = {
  */
 export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Command {
   const [command, ...rest] = args;
-  if (command !== 'start' && command !== 'dev') return readBare(args);
+  if (command !== 'start' && command !== 'dev' && command !== 'routes') return readBare(args);
 
   const values = parse(command, rest);
   if (values.help) return { name: 'help' };
   if (values.version) return { name: 'version' };
+  if (command === 'routes') {
+    const { directory, notice } = findRoutes(values.routes, false);
+    return { name: 'routes', routes: directory, ...(notice !== undefined && { notice }) };
+  }
   if (!values.key !== !values.cert) {
     const [given, missing] = values.key ? ['--key', '--cert'] : ['--cert', '--key'];
     throw invalid(
@@ -108,6 +125,7 @@ export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Co
       ...(values['close-deadline'] !== undefined && {
         closeDeadline: readNumber('--close-deadline', values['close-deadline']),
       }),
+      ...(values.log && { log: true }),
     },
     ...(watch && { watch: { include: values.include ?? [], exclude: values.exclude ?? [] } }),
     ...(notice !== undefined && { notice }),
@@ -120,8 +138,8 @@ function readBare(args: readonly string[]): Command {
   if (first === '--version' || first === '-v') return { name: 'version' };
   throw invalid(
     first === undefined || first.startsWith('-')
-      ? 'No command: wapix start, or wapix dev.'
-      : `Unknown command "${first}": wapix start, or wapix dev.`,
+      ? 'No command: wapix start, wapix dev or wapix routes.'
+      : `Unknown command "${first}": wapix start, wapix dev or wapix routes.`,
   );
 }
 
@@ -136,14 +154,16 @@ interface Values {
   'trust-proxy'?: string[];
   'close-deadline'?: string;
   'io-threads'?: string;
+  log?: boolean;
   help?: boolean;
   version?: boolean;
   include?: string[];
   exclude?: string[];
 }
 
-function parse(command: 'start' | 'dev', args: string[]): Values {
+function parse(command: 'start' | 'dev' | 'routes', args: string[]): Values {
   try {
+    if (command === 'routes') return parseArgs({ args, options: ROUTES_OPTIONS }).values;
     const options: NonNullable<ParseArgsConfig['options']> = {
       ...(command === 'dev' ? DEV_OPTIONS : START_OPTIONS),
     };

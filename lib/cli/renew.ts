@@ -8,7 +8,11 @@ import { readSecureContext } from './serve.js';
 const DEBOUNCE_MS = 200;
 
 /** Has `server` use the key and certificate of the command line whenever their files change. */
-export async function renewCertificates(server: Server, options: ServeOptions): Promise<void> {
+export async function renewCertificates(
+  server: Server,
+  options: ServeOptions,
+  say: (message: string) => void,
+): Promise<void> {
   const { key, cert, ca } = options;
   if (!key || !cert) return;
   // An ES module only.
@@ -19,7 +23,7 @@ export async function renewCertificates(server: Server, options: ServeOptions): 
     try {
       const secure = readSecureContext(options);
       if (secure) server.setSecureContext(secure);
-      process.stdout.write('  The new certificate is in use.\n');
+      say('The new certificate is in use.');
     } catch (error) {
       // The other file may be about to follow; until then the old ones serve.
       report(error);

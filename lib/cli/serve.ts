@@ -4,23 +4,26 @@ import type { SecureOptions, Server } from '../../index.js';
 import { WapixError } from '../errors.js';
 import { loadRoutes } from '../routes/load.js';
 import type { RouteFile } from '../routes/scan.js';
-import { createServer } from '../server.js';
+import { createLoggedServer, createServer } from '../server.js';
+import type { Log } from './log.js';
 import type { ServeOptions } from './options.js';
 
 /** Does all that can fail without a port: reads the key, loads the routes, makes the server. */
 export async function prepare(
   options: ServeOptions,
-): Promise<{ server: Server; files: readonly RouteFile[] }> {
+): Promise<{ server: Server; files: readonly RouteFile[]; log?: Log }> {
   const https = readSecureContext(options);
   const { routes, files } = await loadRoutes(options.routes);
   const { limits, trustProxy, ioThreads } = options;
-  const server = createServer(routes, {
+  const serverOptions = {
     ...limits,
     ...(trustProxy !== undefined && { trustProxy }),
     ...(ioThreads !== undefined && { ioThreads }),
     ...(https && { https }),
-  });
-  return { server, files };
+  };
+  if (!options.log) return { server: createServer(routes, serverOptions), files };
+  const log = (await import('./log.js')).openLog();
+  return { server: createLoggedServer(routes, serverOptions, log.request), files, log };
 }
 
 /** The key and certificates that `--key`, `--cert` and `--ca` name, as they are now. */

@@ -1,8 +1,6 @@
 import { constants } from 'node:os';
 import type { Server } from '../../index.js';
-import { WapixError } from '../errors.js';
-import { show } from '../routes/show.js';
-import { routeTable } from './banner.js';
+import { noRoutes, routeTable } from './banner.js';
 import type { ServeOptions } from './options.js';
 import { renewCertificates } from './renew.js';
 import { report } from './report.js';
@@ -28,15 +26,14 @@ export async function start(options: ServeOptions): Promise<void> {
   process.on('SIGTERM', stop);
 
   const prepared = await prepare(options);
-  if (prepared.files.length === 0) {
-    throw new WapixError(
-      'WAPIX_ROUTES_NOT_FOUND',
-      `${show(options.routes)} has no route files.\nA route is a file named after its method: get.ts.`,
-    );
-  }
+  if (prepared.files.length === 0) throw noRoutes(options.routes);
   server = prepared.server;
   const { url } = await listen(server, options);
   server.on('error', (error) => process.exit(report(error)));
-  await renewCertificates(server, options);
-  process.stdout.write(`${routeTable(prepared.files)}\n  ${url}\n`);
+  const print = (message: string) => process.stdout.write(`${message}\n`);
+  // A log of JSON is that from its first line on.
+  const say = prepared.log?.say;
+  await renewCertificates(server, options, say ?? ((message) => print(`  ${message}`)));
+  if (say) say('listening', { url });
+  else print(`${routeTable(prepared.files)}\n  ${url}`);
 }

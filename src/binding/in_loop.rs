@@ -159,11 +159,9 @@ impl Engine {
         let env = self.env.raw();
         // SAFETY: the event loop runs on the environment's thread, and calls for as long as the watch
         // lives, which the environment's end takes away. The scope is closed below.
-        #[expect(
-            unsafe_code,
-            reason = "napi opens no scope outside of JavaScript's calls"
-        )]
-        if unsafe { sys::napi_open_handle_scope(env, &mut scope) } != sys::Status::napi_ok {
+        #[expect(unsafe_code, reason = "napi has scopes for JavaScript's calls only")]
+        let opened = unsafe { sys::napi_open_handle_scope(env, &mut scope) };
+        if opened != sys::Status::napi_ok {
             return;
         }
         // JavaScript may stop the server: nothing is borrowed while it runs.

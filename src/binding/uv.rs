@@ -88,7 +88,8 @@ impl Watch {
         // stays where it is; `event_loop` is the environment's, on whose thread this runs. A handle that
         // was not initialised is nothing to libuv, and its memory is freed here.
         #[expect(unsafe_code, reason = "libuv")]
-        if unsafe { (uv.poll_init)(event_loop, handle, fd) } != 0 {
+        let refused = unsafe { (uv.poll_init)(event_loop, handle, fd) } != 0;
+        if refused {
             return None;
         }
         let watched = Box::new(Watched {

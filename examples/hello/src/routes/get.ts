@@ -1,4 +1,4 @@
-import { type RequestHandler, text } from 'wapix';
+import { html, type RequestHandler } from 'wapix';
 
 const page = `<!doctype html>
 <html lang="en">
@@ -19,6 +19,6 @@ const page = `<!doctype html>
 </script>
 `;
 
-const handler: RequestHandler = () => text(page, { 'Content-Type': 'text/html; charset=utf-8' });
+const handler: RequestHandler = () => html(page);
 
 export default handler;

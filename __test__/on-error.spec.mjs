@@ -1,0 +1,151 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Readable } from 'node:stream';
+import test from 'ava';
+import { json, status, stream, text } from 'wapix';
+import { connect, request, requestBytes } from './helpers/client.mjs';
+import { deferred } from './helpers/events.mjs';
+import { captureErrors, errorsNaming } from './helpers/log.mjs';
+import { serve } from './helpers/server.mjs';
+
+captureErrors();
+
+const FAILING = [
+  ['throws', () => { throw new Error('on purpose'); }, 'on purpose'],
+  ['rejects', async () => { throw new Error('on purpose'); }, 'on purpose'],
+  ['returns nothing', () => {}, /returned nothing/],
+  ['returns what has no JSON form', () => json(1n), /JSON/],
+  ['sends a bad header', () => json({}, { 'x-a': '\n' }), /x-a/],
+]; // biome-ignore format: a table
+
+for (const [index, [name, get, message]] of FAILING.entries()) {
+  for (const kind of ['sync', 'async']) {
+    test(`a handler that ${name}: ${kind} onError answers, and wapix logs nothing`, async (t) => {
+      const path = `/on-error-${index}-${kind}`;
+      const errors = [];
+      const answer = (error, req) => {
+        errors.push(error);
+        return status(503, { path: req.url }, { 'x-by': 'onError' });
+      };
+      const onError = kind === 'sync' ? answer : async (error, req) => answer(error, req);
+      const server = await serve(t, { [path]: { get } }, { onError });
+      const response = await request(t, server, `GET ${path}`);
+      t.is(response.status, 503);
+      t.deepEqual(response.json, { path });
+      t.is(response.field('x-by'), 'onError');
+      t.is(errors.length, 1);
+      t.true(errors[0].message.search(message) >= 0, errors[0].message);
+      t.deepEqual(errorsNaming(path), []);
+    });
+  }
+}
+
+for (const [name, onError] of [
+  [
+    'throws',
+    () => {
+      throw new Error('onError itself');
+    },
+  ],
+  [
+    'rejects',
+    async () => {
+      throw new Error('onError itself');
+    },
+  ],
+  ['returns nothing', () => {}],
+]) {
+  // biome-ignore format: a table
+  test(`an onError that ${name}: 500, and both errors are logged`, async (t) => {
+    const path = `/on-error-that-${name.replace(' ', '-')}`;
+    const get = () => {
+      throw new Error('the handler');
+    };
+    const server = await serve(t, { [path]: { get } }, { onError });
+    const response = await request(t, server, `GET ${path}`);
+    t.is(response.status, 500);
+    t.is(response.text, '{"error":"Internal Server Error"}');
+    const entries = errorsNaming(path);
+    t.is(entries.length, 2);
+    t.regex(entries[0], /failed: Error: the handler/);
+    t.regex(entries[1], /failed in onError: .*(onError itself|returned nothing)/);
+  });
+}
+
+test('onError has the very request of the handler, and its asynchronous context', async (t) => {
+  const storage = new AsyncLocalStorage();
+  const seen = [];
+  const server = await serve(
+    t,
+    {
+      '/:id': {
+        get: async (req) => {
+          storage.enterWith(`store of ${req.params.id}`);
+          seen.push(req);
+          await null;
+          throw new Error('on purpose');
+        },
+      },
+    },
+    { onError: (_, req) => json({ same: seen.includes(req), store: storage.getStore() }) },
+  );
+  t.deepEqual((await request(t, server, 'GET /7')).json, { same: true, store: 'store of 7' });
+});
+
+test('onError may return a Response', async (t) => {
+  const get = () => {
+    throw new Error('on purpose');
+  };
+  const onError = () => new Response('from onError', { status: 502 });
+  const server = await serve(t, { '/': { get } }, { onError });
+  const response = await request(t, server, 'GET /');
+  t.is(response.status, 502);
+  t.is(response.text, 'from onError');
+});
+
+test('onError is not asked about what a client did wrong', async (t) => {
+  const server = await serve(
+    t,
+    { '/': { post: () => text('never') } },
+    { onError: () => text('asked') },
+  );
+  const type = { 'content-type': 'application/json' };
+  const response = await request(t, server, 'POST /', type, '{');
+  t.is(response.status, 400);
+  t.is(response.json.code, 'WAPIX_INVALID_JSON');
+});
+
+test('a stream that fails after its headers is logged, and onError not asked', async (t) => {
+  let asked = false;
+  const fail = deferred();
+  const get = () =>
+    stream(
+      Readable.from(
+        (async function* () {
+          yield 'begun';
+          await fail.promise;
+          throw new Error('the stream');
+        })(),
+      ),
+    );
+  const onError = () => {
+    asked = true;
+    return text('asked');
+  };
+  const server = await serve(t, { '/on-error-stream': { get } }, { onError });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /on-error-stream'));
+  await client.through('begun');
+  fail.resolve();
+  await client.ended();
+  t.false(asked);
+  t.is(errorsNaming('/on-error-stream').length, 1);
+});
+
+for (const name of ['onError', 'onNotFound']) {
+  test(`${name} is a function`, (t) => {
+    return t.throwsAsync(() => serve(t, {}, { [name]: 'x' }), {
+      code: 'WAPIX_INVALID_OPTION',
+      message: new RegExp(name),
+    });
+  });
+}

@@ -1,0 +1,50 @@
+import { validateHeaderName } from 'node:http';
+import { parseCookie, stringifySetCookie } from 'cookie';
+import type { CookieOptions } from '../index.js';
+import { WapixError } from './errors.js';
+
+/** The cookies of a Cookie field (RFC 6265, 5.4): null prototype, the first of a name counts. */
+export function parseCookies(field: string | undefined): Record<string, string | undefined> {
+  return Object.assign(Object.create(null), field === undefined ? {} : parseCookie(field));
+}
+
+export function setCookie(name: string, value: string, options: CookieOptions = {}): string {
+  refuseUnkept(name, options);
+  try {
+    // A token (RFC 6265, 4.1.1): `cookie` takes more than that.
+    validateHeaderName(name);
+    const { maxAge, expires, domain, path, sameSite } = options;
+    return stringifySetCookie(name, String(value), {
+      ...(maxAge !== undefined && { maxAge }),
+      ...(expires !== undefined && { expires }),
+      ...(domain !== undefined && { domain }),
+      ...(path !== undefined && { path }),
+      ...(sameSite !== undefined && { sameSite }),
+      httpOnly: options.httpOnly === true,
+      secure: options.secure === true,
+      partitioned: options.partitioned === true,
+    });
+  } catch (cause) {
+    throw invalid(name, (cause as Error).message, cause);
+  }
+}
+
+/** Browsers drop these in silence (RFC 6265bis, 5.7): nobody would find out why. */
+function refuseUnkept(name: string, options: CookieOptions): void {
+  const { secure, path, domain, sameSite, partitioned } = options;
+  const lower = String(name).toLowerCase();
+  if (!secure) {
+    if (sameSite === 'none') throw invalid(name, 'sameSite: "none" needs secure: true');
+    if (partitioned) throw invalid(name, 'partitioned needs secure: true');
+    if (lower.startsWith('__secure-')) throw invalid(name, '__Secure- needs secure: true');
+  }
+  if (lower.startsWith('__host-') && !(secure && path === '/' && domain === undefined)) {
+    throw invalid(name, '__Host- needs secure: true, path: "/" and no domain');
+  }
+}
+
+function invalid(name: string, reason: string, cause?: unknown): WapixError {
+  return new WapixError('WAPIX_INVALID_COOKIE', `setCookie(${JSON.stringify(name)}): ${reason}`, {
+    ...(cause !== undefined && { cause }),
+  });
+}

@@ -1,0 +1,87 @@
+import type { RequestHandler, ServerOptions } from '../index.js';
+import { AccessLog, type LogEntry } from './access-log.js';
+import { type Cors, isPreflight, readCors } from './cors.js';
+import { WapixError } from './errors.js';
+import type { Exchange, Route } from './exchange.js';
+import type { Request } from './request.js';
+import { noContent, status } from './result.js';
+import { readSecurityHeaders } from './security-headers.js';
+import { allowed, fallbackRoutes } from './unmatched.js';
+
+/** What the options have done to every request; what is not there costs nothing. */
+export interface Hooks {
+  readonly onError: ServerOptions['onError'];
+  /** Adds fields to those of a response: lines, as `writeHeaders` makes them. */
+  readonly addFields: ((exchange: Exchange, lines: string) => string) | undefined;
+  readonly log: AccessLog | undefined;
+}
+
+/**
+ * Reads the options that are about every request: `routes` as they are to be served, and what is
+ * done beside.
+ *
+ * @param write - takes an entry for each request; it must not throw
+ * @throws `WAPIX_INVALID_OPTION`
+ */
+export function readHooks(
+  routes: readonly Route[],
+  options: ServerOptions,
+  write: ((entry: LogEntry) => void) | undefined,
+): { routes: readonly Route[]; hooks: Hooks } {
+  const onError = readFunction('onError', options.onError);
+  const onNotFound = readFunction('onNotFound', options.onNotFound);
+  const cors = options.cors && readCors(options.cors);
+  const { securityHeaders } = options;
+  const security = securityHeaders ? readSecurityHeaders(securityHeaders) : undefined;
+  const sources = [cors?.fields, security].filter((source) => source !== undefined);
+  const hooks: Hooks = {
+    onError,
+    addFields:
+      sources.length === 0
+        ? undefined
+        : (exchange, lines) => {
+            const given = new Set(lines.split('\n').filter((_, index) => index % 2 === 0));
+            return sources.reduce((all, source) => all + source(exchange, given), lines);
+          },
+    log: write && new AccessLog(write),
+  };
+  if (!(onNotFound || write || sources.length > 0)) return { routes, hooks };
+  const answered = cors ? routes.map((route) => withPreflight(route, routes, cors)) : routes;
+  const fallback = fallbackRoutes(routes, (request, methods) =>
+    answerUnmatched(request, methods, onNotFound, cors),
+  );
+  return { routes: [...answered, ...fallback], hooks };
+}
+
+/** As Rust answers it, but for what the options say. */
+function answerUnmatched(
+  request: Request,
+  methods: readonly string[],
+  onNotFound: RequestHandler | undefined,
+  cors: Cors | undefined,
+): unknown {
+  if (cors && isPreflight(request)) return cors.preflight(request, methods);
+  if (methods.length === 0) {
+    return onNotFound ? onNotFound(request) : status(404, { error: 'Not Found' });
+  }
+  const headers = { Allow: methods.join(', ') };
+  if (request.method === 'OPTIONS') return noContent(headers);
+  return status(405, { error: 'Method Not Allowed' }, headers);
+}
+
+/** A handler of OPTIONS is not asked about preflights: they are for `cors` to answer. */
+function withPreflight(route: Route, routes: readonly Route[], cors: Cors): Route {
+  if (route.method !== 'OPTIONS') return route;
+  const methods = allowed(routes.filter(({ pattern }) => pattern === route.pattern));
+  return {
+    ...route,
+    handler: (request) =>
+      isPreflight(request) ? cors.preflight(request, methods) : route.handler(request),
+  };
+}
+
+function readFunction<T>(name: string, option: T | undefined): T | undefined {
+  if (option === undefined || typeof option === 'function') return option;
+  const message = `${name} is a function, not of type ${typeof option}`;
+  throw new WapixError('WAPIX_INVALID_OPTION', message);
+}
