@@ -425,6 +425,19 @@ export interface Server extends EventEmitter {
   close(callback?: (error?: Error) => void): this;
   close(options: CloseOptions, callback?: (error?: Error) => void): this;
   /**
+   * Asks the server from within its process, without a port: for tests. The request takes the same way
+   * as any other (limits, routing, streams, aborts) over a connection of its own, without TLS; whether
+   * the server listens makes no difference. `init.signal` aborts it as a client that leaves does.
+   *
+   * @param input - a path (`'/users/1'`), a URL, of which path, query and host are used, or a `Request`
+   * @returns a web `Response` as soon as its head has come, the body a stream; rejects where the
+   *   connection ends before
+   */
+  inject(
+    input: string | URL | globalThis.Request,
+    init?: RequestInit,
+  ): Promise<globalThis.Response>;
+  /**
    * Serves new connections with another key and certificate; those that are open go on. Without `ca`,
    * the one before stays in force.
    *

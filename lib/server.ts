@@ -15,6 +15,7 @@ import { Dispatcher } from './dispatch.js';
 import { fromNative, WapixError } from './errors.js';
 import type { Route } from './exchange.js';
 import { readHooks } from './hooks.js';
+import { Injection } from './inject.js';
 import { type ListenArguments, listenError, readListenArguments, resolveHost } from './listen.js';
 import { readDeadline, readIoThreads, readLimits, readTls } from './options.js';
 import { readTrust } from './proxy.js';
@@ -50,6 +51,9 @@ class Server extends EventEmitter implements Contract {
   #address: AddressInfo | string | null = null;
   #state: 'idle' | 'resolving' | 'listening' | 'closing' = 'idle';
   #referenced = true;
+  /** Made when it is first wanted: what `inject` asks, a server of its own that listens nowhere. */
+  readonly #makeInjection: () => Injection;
+  #injection: Injection | undefined;
 
   constructor(own: readonly Route[], options: ServerOptions, write?: (entry: LogEntry) => void) {
     super();
@@ -60,12 +64,18 @@ class Server extends EventEmitter implements Contract {
     const ioThreads = readIoThreads(options);
     const placement = ioThreads === undefined ? {} : { ioThreads };
     const table = routes.map(({ method, pattern }) => ({ method, pattern }));
+    const settings = { ...readLimits(options), ...placement };
     try {
-      this.#native = createNative(table, { ...readLimits(options), ...secure, ...placement });
+      this.#native = createNative(table, { ...settings, ...secure });
     } catch (error) {
       throw fromNative(error);
     }
     this.#dispatcher = new Dispatcher(this.#native, routes, trust, hooks, () => this.#onClosed());
+    this.#makeInjection = () => {
+      const native = createNative(table, settings);
+      const dispatcher = new Dispatcher(native, routes, trust, hooks, () => {});
+      return new Injection(native, dispatcher.onWork);
+    };
   }
 
   get listening(): boolean {
@@ -114,6 +124,11 @@ class Server extends EventEmitter implements Contract {
     this.#address = null;
     this.#native.close(deadline);
     return this;
+  }
+
+  inject(input: string | URL | globalThis.Request, init?: RequestInit): Promise<Response> {
+    this.#injection ??= this.#makeInjection();
+    return this.#injection.fetch(input, init);
   }
 
   setSecureContext(options: SecureOptions): this {

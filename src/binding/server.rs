@@ -1,5 +1,7 @@
 //! A server as JavaScript drives it.
 
+#[cfg(unix)]
+use std::os::fd::IntoRawFd;
 use std::{
     cell::RefCell,
     rc::{Rc, Weak},
@@ -28,6 +30,8 @@ use crate::{
     bridge::{Bridge, Taken},
     router::Router,
 };
+#[cfg(unix)]
+use crate::{Introducer, introductions};
 
 /// The routes and settings of a server, and the server while it runs.
 #[napi]
@@ -43,6 +47,8 @@ struct Running {
     bridge: Arc<Bridge>,
     transport: Rc<Transport>,
     cleanup: CleanupEnvHook<Weak<Transport>>,
+    #[cfg(unix)]
+    introducer: Introducer,
 }
 
 /// Throws `WAPIX_INVALID_ROUTE`, `WAPIX_ROUTE_CONFLICT` or `WAPIX_INVALID_TLS`. A route's id is its
@@ -92,8 +98,43 @@ impl BindingServer {
             Ok(bound) => bound,
             Err(error) => return Ok(not_listening(&error)),
         };
-        let make_server = |bridge: &Arc<Bridge>| self.server(listener, bridge);
-        let (transport, bridge) = Transport::start(self.placement, &env, &on_work, make_server)?;
+        self.run(&env, listener, &on_work)?;
+        self.set_ref(&env, true);
+        Ok(listening(local))
+    }
+
+    /// Starts serving nobody but those that `connect`.
+    #[cfg(unix)]
+    #[napi]
+    pub fn serve_nowhere(&self, env: Env, on_work: Function<'_, (), ()>) -> Result<()> {
+        self.run(&env, Listener::nowhere(), &on_work)?;
+        self.set_ref(&env, false);
+        Ok(())
+    }
+
+    /// A connection to the running server: the descriptor of a Unix socket, which the caller closes.
+    #[cfg(unix)]
+    #[napi]
+    pub fn connect(&self) -> Result<i32> {
+        let running = self.running.borrow();
+        let Some(running) = running.as_ref() else {
+            return Err(Error::from_reason("the server is not running"));
+        };
+        let connection = running.introducer.connect();
+        let connection = connection.map_err(|error| Error::from_reason(error.to_string()))?;
+        Ok(connection.into_raw_fd())
+    }
+
+    fn run(&self, env: &Env, listener: Listener, on_work: &Function<'_, (), ()>) -> Result<()> {
+        #[cfg(unix)]
+        let (introducer, introductions) = introductions();
+        let make_server = |bridge: &Arc<Bridge>| {
+            let server = self.server(listener, bridge);
+            #[cfg(unix)]
+            let server = server.with_introductions(introductions);
+            server
+        };
+        let (transport, bridge) = Transport::start(self.placement, env, on_work, make_server)?;
         let transport = Rc::new(transport);
         // Threads must not outlive the environment (worker.terminate()): it ends when they have.
         // Weak: the hook's own data is never freed, not even when the hook is removed.
@@ -106,9 +147,10 @@ impl BindingServer {
             bridge,
             transport,
             cleanup,
+            #[cfg(unix)]
+            introducer,
         });
-        self.set_ref(&env, true);
-        Ok(listening(local))
+        Ok(())
     }
 
     fn server(&self, listener: Listener, bridge: &Arc<Bridge>) -> Server<Arc<Bridge>> {

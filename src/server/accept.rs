@@ -37,6 +37,7 @@ pub(super) enum Accepting {
     PolledTcp(Polled<TcpListener>),
     #[cfg(unix)]
     PolledUnix(Polled<std::os::unix::net::UnixListener>, RemoveOnDrop),
+    Nowhere,
 }
 
 #[cfg(unix)]
@@ -67,6 +68,7 @@ impl Accepting {
                 tokio::net::UnixListener::from_std(socket)?,
                 RemoveOnDrop(path),
             ),
+            BoundSocket::Nowhere => Self::Nowhere,
         })
     }
 
@@ -118,6 +120,7 @@ impl Accepting {
                 let (stream, _) = ready!(listener.poll_accept(context, accept))?;
                 Poll::Ready(watched_unix(stream))
             }
+            Self::Nowhere => Poll::Pending,
         }
     }
 
@@ -133,6 +136,7 @@ impl Accepting {
             Self::Unix(listener, file) => close_unix(&listener.into_std()?, file, serve),
             #[cfg(unix)]
             Self::PolledUnix(listener, file) => close_unix(&listener.into_inner(), file, serve),
+            Self::Nowhere => Ok(()),
         }
     }
 }
@@ -174,7 +178,7 @@ fn watched_tcp(stream: TcpStream, address: SocketAddr) -> io::Result<Accepted> {
 }
 
 #[cfg(unix)]
-fn watched_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Accepted> {
+pub(super) fn watched_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Accepted> {
     stream.set_nonblocking(true)?;
     Ok(Accepted {
         socket: watched_stream(stream, tokio::net::UnixStream::from_std)?,

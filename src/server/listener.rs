@@ -16,6 +16,7 @@ pub(super) enum BoundSocket {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(std::os::unix::net::UnixListener, std::path::PathBuf),
+    Nowhere,
 }
 
 /// Where a server listens.
@@ -68,6 +69,13 @@ impl Listener {
         })
     }
 
+    /// Listens nowhere: for a server that gets its connections from introductions.
+    pub fn nowhere() -> Self {
+        Self {
+            socket: BoundSocket::Nowhere,
+        }
+    }
+
     /// The address bound, with the port the system chose.
     ///
     /// # Errors
@@ -77,6 +85,7 @@ impl Listener {
             BoundSocket::Tcp(socket) => socket.local_addr().map(LocalAddress::Tcp),
             #[cfg(unix)]
             BoundSocket::Unix(_, path) => Ok(LocalAddress::Unix(path.clone())),
+            BoundSocket::Nowhere => Err(io::ErrorKind::AddrNotAvailable.into()),
         }
     }
 

@@ -6,6 +6,8 @@ mod cork;
 mod http1;
 mod http2;
 mod http2_stream;
+#[cfg(unix)]
+mod introducer;
 mod listener;
 mod shutdown;
 mod socket;
@@ -16,7 +18,9 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use self::accept::Accepting;
+use self::accept::{Accepted, Accepting};
+#[cfg(unix)]
+pub use self::introducer::{Introducer, Introductions, introductions};
 pub use self::{
     listener::{Listener, LocalAddress},
     shutdown::Shutdown,
@@ -45,6 +49,8 @@ pub struct Server<H> {
     service: Service<H>,
     shutdown: Shutdown,
     on_lull: Box<dyn Fn() + Send>,
+    #[cfg(unix)]
+    introductions: Option<Introductions>,
 }
 
 /// How many connections at a time are many.
@@ -72,6 +78,8 @@ impl<H: Handler> Server<H> {
             service,
             shutdown: Shutdown::new(),
             on_lull: Box::new(|| {}),
+            #[cfg(unix)]
+            introductions: None,
         }
     }
 
@@ -85,6 +93,13 @@ impl<H: Handler> Server<H> {
     /// is free, and can be given back to the system.
     pub fn with_lull(mut self, on_lull: impl Fn() + Send + 'static) -> Self {
         self.on_lull = Box::new(on_lull);
+        self
+    }
+
+    /// Serves what `introductions` bring, besides what it accepts.
+    #[cfg(unix)]
+    pub fn with_introductions(mut self, introductions: Introductions) -> Self {
+        self.introductions = Some(introductions);
         self
     }
 
@@ -105,6 +120,8 @@ impl<H: Handler> Server<H> {
             service,
             shutdown,
             on_lull,
+            #[cfg(unix)]
+            mut introductions,
         } = self;
         // Whoever waits for the port goes on when this function is left, however that is.
         let refusing = shutdown.refusing();
@@ -113,13 +130,21 @@ impl<H: Handler> Server<H> {
         let mut connections = JoinSet::new();
         // The most at a time since the last lull.
         let mut most = 0;
-        let serve = |connections: &mut JoinSet<()>, socket| {
+        let serve = |connections: &mut JoinSet<()>, accepted: Accepted, tls: Option<Tls>| {
             let limit = service.config.max_connections.unwrap_or(usize::MAX);
             if connections.len() < limit {
                 let connection =
-                    connection::serve(socket, tls.clone(), Arc::clone(&service), shutdown.clone());
+                    connection::serve(accepted, tls, Arc::clone(&service), shutdown.clone());
                 task::spawn_in(connections, connection);
             }
+        };
+        #[cfg_attr(not(unix), expect(unused_mut))]
+        let mut introduction = async || {
+            #[cfg(unix)]
+            if let Some(introductions) = &mut introductions {
+                return introductions.next().await;
+            }
+            std::future::pending().await
         };
         loop {
             tokio::select! {
@@ -132,13 +157,15 @@ impl<H: Handler> Server<H> {
                         on_lull();
                     }
                 }
-                socket = listener.accept() => {
-                    serve(&mut connections, socket);
+                // Nobody listens to it but this process: it is not encrypted.
+                accepted = introduction() => serve(&mut connections, accepted, None),
+                accepted = listener.accept() => {
+                    serve(&mut connections, accepted, tls.clone());
                     most = most.max(connections.len());
                 }
             }
         }
-        let closing = listener.close(|socket| serve(&mut connections, socket));
+        let closing = listener.close(|accepted| serve(&mut connections, accepted, tls.clone()));
         if let Some(Err(error)) = shutdown.unless_expired(closing).await {
             eprintln!("wapix: accept: {error}; who waited to be accepted is refused");
         }

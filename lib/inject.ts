@@ -1,0 +1,83 @@
+import { type IncomingMessage, request as send } from 'node:http';
+import { connect, type Socket as NetSocket, Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
+import type { BindingServer } from './bridge/native.js';
+
+/** Statuses whose `Response` has no body (Fetch Standard, null body status). */
+const NULL_BODY = new Set([204, 205, 304]);
+
+/** What a request without an origin is asked of. */
+const ORIGIN = 'http://localhost';
+
+/** A server that listens nowhere, asked from within its process. */
+export class Injection {
+  readonly #connect: () => NetSocket;
+
+  /** @param onWork - takes what the server has for JavaScript */
+  constructor(native: BindingServer, onWork: () => void) {
+    if (process.platform === 'win32') {
+      // There are no socket pairs: a port of this machine's own that nobody knows of.
+      const { port = 0 } = native.listen({ ip: '127.0.0.1', port: 0 }, onWork);
+      native.setRef(false);
+      this.#connect = () => connect(port, '127.0.0.1');
+    } else {
+      native.serveNowhere(onWork);
+      this.#connect = () => new Socket({ fd: native.connect(), readable: true, writable: true });
+    }
+  }
+
+  /**
+   * Sends a request over a connection of its own.
+   *
+   * @returns when the response's head has come; rejects where the connection ends before
+   */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+    const request = toRequest(input, init);
+    const { signal } = request;
+    const { pathname, search } = new URL(request.url);
+    return new Promise((resolve, reject) => {
+      const sent = send({
+        method: request.method,
+        path: pathname + search,
+        headers: { host: new URL(request.url).host, ...Object.fromEntries(request.headers) },
+        createConnection: this.#connect,
+      });
+      const leave = () => sent.destroy(signal.reason);
+      if (signal.aborted) leave();
+      signal.addEventListener('abort', leave, { once: true });
+      sent.on('close', () => signal.removeEventListener('abort', leave));
+      sent.on('error', reject);
+      sent.on('response', (response) => resolve(toResponse(response, request.method)));
+      if (request.body === null) sent.end();
+      // Where it fails, so does what is sent, which the listener above hears.
+      else pipeline(Readable.fromWeb(request.body as ReadableStream), sent).catch(reject);
+    });
+  }
+}
+
+function toRequest(input: string | URL | Request, init: RequestInit | undefined): Request {
+  if (input instanceof Request) return init ? new Request(input, init) : input;
+  const url = new URL(input, ORIGIN);
+  // A body that is a stream needs it (Fetch Standard).
+  const duplex = init?.body instanceof Object ? { duplex: 'half' } : {};
+  return new Request(url, { ...duplex, ...init } as RequestInit);
+}
+
+function toResponse(message: IncomingMessage, method: string): Response {
+  const status = message.statusCode ?? 0;
+  const headers = new Headers();
+  for (let index = 0; index + 1 < message.rawHeaders.length; index += 2) {
+    headers.append(message.rawHeaders[index] as string, message.rawHeaders[index + 1] as string);
+  }
+  const isNull = NULL_BODY.has(status) || method === 'HEAD';
+  if (isNull) message.resume();
+  const body = isNull ? null : (Readable.toWeb(message) as ReadableStream<Uint8Array>);
+  const { statusMessage = '' } = message;
+  return new Response(body as ConstructorParameters<typeof Response>[0], {
+    status,
+    statusText: statusMessage,
+    headers,
+  });
+}
