@@ -333,6 +333,11 @@ export interface ServerOptions {
   ioThreads?: 0 | 1;
   /** Serve HTTPS (and HTTP/2 to clients that offer it) with this key and certificate. */
   https?: SecureOptions;
+  /**
+   * A path, such as `'/healthz'`, whose GET and HEAD are answered 200 as long as the server serves: by
+   * Rust, before any route, whatever JavaScript does. Default: none.
+   */
+  livenessPath?: string;
   /** The largest request body accepted, in bytes; a larger one is answered 413. Default: 1 MiB. */
   bodyLimit?: number;
   /**

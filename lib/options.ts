@@ -51,6 +51,26 @@ export function readIoThreads(options: ServerOptions): number | undefined {
   throw new WapixError('WAPIX_INVALID_OPTION', `${name} is 0 or 1, not ${String(threads)}`);
 }
 
+/**
+ * The path that is answered as long as the server lives, where one is wanted.
+ *
+ * @throws `WAPIX_INVALID_OPTION` for what no request could ask for
+ */
+export function readLivenessPath({ livenessPath }: ServerOptions): string | undefined {
+  if (livenessPath === undefined) return undefined;
+  if (
+    typeof livenessPath === 'string' &&
+    /^\/[!-~]*$/.test(livenessPath) &&
+    !/[?#]/.test(livenessPath)
+  ) {
+    return livenessPath;
+  }
+  throw new WapixError(
+    'WAPIX_INVALID_OPTION',
+    `livenessPath is a path such as '/healthz', not ${JSON.stringify(livenessPath)}`,
+  );
+}
+
 /** How long `close` lets requests in flight finish where nobody says, in milliseconds. */
 const CLOSE_DEADLINE = 10_000;
 /** What a number of 32 bits can hold: seven weeks. */

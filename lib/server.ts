@@ -17,7 +17,7 @@ import type { Route } from './exchange.js';
 import { readHooks } from './hooks.js';
 import { Injection } from './inject.js';
 import { type ListenArguments, listenError, readListenArguments, resolveHost } from './listen.js';
-import { readDeadline, readIoThreads, readLimits, readTls } from './options.js';
+import { readDeadline, readIoThreads, readLimits, readLivenessPath, readTls } from './options.js';
 import { readTrust } from './proxy.js';
 
 /** What binding `::` fails with where the system has no IPv6. */
@@ -62,9 +62,13 @@ class Server extends EventEmitter implements Contract {
     const secure = options.https && readTls(options.https);
     this.#ca = secure?.ca;
     const ioThreads = readIoThreads(options);
-    const placement = ioThreads === undefined ? {} : { ioThreads };
+    const livenessPath = readLivenessPath(options);
     const table = routes.map(({ method, pattern }) => ({ method, pattern }));
-    const settings = { ...readLimits(options), ...placement };
+    const settings = {
+      ...readLimits(options),
+      ...(ioThreads !== undefined && { ioThreads }),
+      ...(livenessPath !== undefined && { livenessPath }),
+    };
     try {
       this.#native = createNative(table, { ...settings, ...secure });
     } catch (error) {

@@ -32,6 +32,9 @@ pub struct Config {
     /// How long a client may take nothing of a response that waits for it; then the connection is
     /// reset. Not of an event stream. `None`: for ever.
     pub write_timeout: Option<Duration>,
+    /// The path whose GET and HEAD are answered 200 for as long as the server serves, without a
+    /// handler. `None`: there is none.
+    pub liveness_path: Option<String>,
 }
 
 impl Default for Config {
@@ -47,6 +50,7 @@ impl Default for Config {
             request_timeout: Some(Duration::from_secs(300)),
             keep_alive_timeout: Some(Duration::from_secs(75)),
             write_timeout: Some(Duration::from_secs(120)),
+            liveness_path: None,
         }
     }
 }

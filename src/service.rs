@@ -136,6 +136,13 @@ impl<H: Handler> Service<H> {
             let response = fixed(status, Some(&message));
             return Begun::Answered(Box::new(closing(connection, response)));
         }
+        if let Some(path) = &self.config.liveness_path
+            && request.uri().path() == path
+            && matches!(*request.method(), http::Method::GET | http::Method::HEAD)
+        {
+            let response = Self::answer_early(connection, &request, alive());
+            return Begun::Answered(Box::new(response));
+        }
         let method = Method::from_http(request.method());
         let (method, (route, params, decoded_path)) =
             match (method, self.route(method, request.uri())) {
@@ -348,6 +355,16 @@ fn options(methods: MethodSet) -> HyperResponse {
     response
         .headers_mut()
         .insert(header::ALLOW, methods.as_header_value());
+    response
+}
+
+/// The answer to whoever asks whether the server lives.
+fn alive() -> HyperResponse {
+    let mut response = HttpResponse::new(ResponseBody::Full(Bytes::from_static(b"alive")));
+    let headers = response.headers_mut();
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(header::CONTENT_TYPE, plain);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

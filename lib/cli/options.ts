@@ -17,6 +17,7 @@ export interface ServeOptions {
   readonly limits: Limits;
   readonly trustProxy?: true | readonly string[];
   readonly ioThreads?: 0 | 1;
+  readonly livenessPath?: string;
   /** How long requests in flight may take to finish once it is stopped, in milliseconds. */
   readonly closeDeadline?: number;
   /** Whether each request is logged. */
@@ -64,6 +65,7 @@ const START_OPTIONS = {
   'trust-proxy': { type: 'string', multiple: true },
   'close-deadline': { type: 'string' },
   'io-threads': { type: 'string' },
+  'liveness-path': { type: 'string' },
   log: { type: 'boolean' },
 } as const;
 
@@ -122,6 +124,7 @@ export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Co
       limits: readLimits(values),
       ...(values['trust-proxy'] && { trustProxy: readTrust(values['trust-proxy']) }),
       ...(values['io-threads'] !== undefined && { ioThreads: readIoThreads(values['io-threads']) }),
+      ...(values['liveness-path'] !== undefined && { livenessPath: values['liveness-path'] }),
       ...(values['close-deadline'] !== undefined && {
         closeDeadline: readNumber('--close-deadline', values['close-deadline']),
       }),
@@ -154,6 +157,7 @@ interface Values {
   'trust-proxy'?: string[];
   'close-deadline'?: string;
   'io-threads'?: string;
+  'liveness-path'?: string;
   log?: boolean;
   help?: boolean;
   version?: boolean;

@@ -14,11 +14,12 @@ export async function prepare(
 ): Promise<{ server: Server; files: readonly RouteFile[]; log?: Log }> {
   const https = readSecureContext(options);
   const { routes, files } = await loadRoutes(options.routes);
-  const { limits, trustProxy, ioThreads } = options;
+  const { limits, trustProxy, ioThreads, livenessPath } = options;
   const serverOptions = {
     ...limits,
     ...(trustProxy !== undefined && { trustProxy }),
     ...(ioThreads !== undefined && { ioThreads }),
+    ...(livenessPath !== undefined && { livenessPath }),
     ...(https && { https }),
   };
   if (!options.log) return { server: createServer(routes, serverOptions), files };

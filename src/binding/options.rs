@@ -25,6 +25,7 @@ pub struct BindingOptions {
     pub write_timeout: Option<f64>,
     /// 0 for JavaScript's own thread; by the cores there are where it is not given.
     pub io_threads: Option<u32>,
+    pub liveness_path: Option<String>,
     /// PEM.
     pub key: Option<Buffer>,
     /// PEM.
@@ -53,5 +54,6 @@ pub(super) fn config_of(options: &BindingOptions) -> Config {
         request_timeout: timeout(options.request_timeout, default.request_timeout),
         keep_alive_timeout: timeout(options.keep_alive_timeout, default.keep_alive_timeout),
         write_timeout: timeout(options.write_timeout, default.write_timeout),
+        liveness_path: options.liveness_path.clone(),
     }
 }
