@@ -36,8 +36,11 @@ export function readLimits(options: ServerOptions): Limits {
 /** What says where I/O is done, where the options do not. */
 const IO_THREADS = 'WAPIX_IO_THREADS';
 
+/** Whether there is an event loop to serve in; Bun has libuv's functions only to abort in them. */
+const HAS_LIBUV = !('bun' in process.versions || 'deno' in process.versions);
+
 /**
- * How many threads do I/O, where anybody says.
+ * How many threads do I/O, where anybody says, or there is no choice.
  *
  * @throws `WAPIX_INVALID_OPTION` for anything but 0 and 1
  */
@@ -47,7 +50,7 @@ export function readIoThreads(options: ServerOptions): number | undefined {
     options.ioThreads !== undefined || fromEnvironment === undefined
       ? ['ioThreads', options.ioThreads]
       : [IO_THREADS, Number(fromEnvironment)];
-  if (threads === undefined || threads === 0 || threads === 1) return threads;
+  if (threads === undefined || threads === 0 || threads === 1) return HAS_LIBUV ? threads : 1;
   throw new WapixError('WAPIX_INVALID_OPTION', `${name} is 0 or 1, not ${String(threads)}`);
 }
 
