@@ -1,4 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
+// Node's global is an accessor, called each time.
+import { performance } from 'node:perf_hooks';
 import { Inbox } from './bridge/inbox.js';
 import type { BindingServer } from './bridge/native.js';
 import { Outbox } from './bridge/outbox.js';

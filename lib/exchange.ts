@@ -15,15 +15,6 @@ export interface Route {
   readonly isFallback?: true;
 }
 
-/** Where a request's fields begin in the text of its batch; each ends where the next begins. */
-export interface Offsets {
-  readonly url: number;
-  readonly path: number;
-  readonly ip: number;
-  readonly headers: number;
-  readonly end: number;
-}
-
 const NO_CONTENT = Buffer.alloc(0);
 
 /** One request as it crossed the bridge, and how far its answer has come. */
@@ -54,7 +45,12 @@ export class Exchange {
     readonly bits: number,
     /** The text of the whole batch, until `detach`. */
     private text: string,
-    private offsets: Offsets,
+    // Where fields begin in it; each ends where the next begins.
+    private urlAt: number,
+    private pathAt: number,
+    private ipAt: number,
+    private headersAt: number,
+    private endAt: number,
     readonly port: number,
     /** Latin-1 where the path is ASCII, UTF-8 bytes as Latin-1 where it is not. */
     private parameters: readonly string[],
@@ -66,11 +62,11 @@ export class Exchange {
   }
 
   get url(): string {
-    return this.text.slice(this.offsets.url, this.offsets.path);
+    return this.text.slice(this.urlAt, this.pathAt);
   }
 
   get ip(): string {
-    return this.text.slice(this.offsets.ip, this.offsets.headers);
+    return this.text.slice(this.ipAt, this.headersAt);
   }
 
   get httpVersion(): '1.0' | '1.1' | '2.0' {
@@ -84,8 +80,8 @@ export class Exchange {
 
   /** Names and values in turn, as they came. */
   get rawHeaders(): string[] {
-    const { headers, end } = this.offsets;
-    return headers === end ? [] : this.text.slice(headers, end - 1).split('\n');
+    const { headersAt, endAt } = this;
+    return headersAt === endAt ? [] : this.text.slice(headersAt, endAt - 1).split('\n');
   }
 
   parameter(index: number): string {
@@ -95,15 +91,13 @@ export class Exchange {
 
   /** Lets go of the batch: a stream that lasts must not keep the text of its neighbours. */
   detach(): void {
-    const { url, path, ip, headers, end } = this.offsets;
-    this.text = copy(this.text.slice(url, end));
-    this.offsets = {
-      url: 0,
-      path: path - url,
-      ip: ip - url,
-      headers: headers - url,
-      end: end - url,
-    };
+    const { urlAt } = this;
+    this.text = copy(this.text.slice(urlAt, this.endAt));
+    this.urlAt = 0;
+    this.pathAt -= urlAt;
+    this.ipAt -= urlAt;
+    this.headersAt -= urlAt;
+    this.endAt -= urlAt;
     this.parameters = this.parameters.map(copy);
   }
 

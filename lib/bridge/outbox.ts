@@ -1,3 +1,5 @@
+// Node's global is an accessor, called each time.
+import { Buffer } from 'node:buffer';
 import type { BindingServer } from './native.js';
 import {
   CHUNK,
@@ -177,12 +179,13 @@ export class Outbox {
     let source = 0;
     let length = 0;
     if (typeof content === 'string') {
-      if (content.length <= GATHER_BYTES && !endsWithinPair(content)) {
-        source = CONTENT_TEXT;
-        length = this.#putText(content);
-      } else {
-        return this.#putContent(first, Buffer.from(content));
-      }
+      length = content.length <= GATHER_BYTES ? Buffer.byteLength(content) : 0;
+      // Of ASCII alone both lengths are the same: there is no pair to look for.
+      const isGathered = length > 0 && (length === content.length || !endsWithinPair(content));
+      if (!isGathered && content !== '') return this.#putContent(first, Buffer.from(content));
+      source = CONTENT_TEXT;
+      this.#text += content;
+      this.#textLength += length;
     } else if (content !== undefined && content.length > 0) {
       length = content.length;
       if (length <= GATHER_BYTES) {
