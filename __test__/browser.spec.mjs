@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
-import { chromium } from 'playwright-core';
 import { stream, text } from 'wapix';
 import { wapix } from './fixtures/cli.mjs';
 import { project } from './fixtures/project.mjs';
+import { executablePath, launch } from './helpers/browser.mjs';
 import { within } from './helpers/deadline.mjs';
 import { closed, deferred } from './helpers/events.mjs';
-import { installed, missing } from './helpers/installed.mjs';
+import { missing } from './helpers/installed.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import {
   DRIVING,
@@ -29,22 +29,12 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
 
-const executablePath =
-  process.env.CHROMIUM || installed('chromium', 'chromium-browser', 'google-chrome');
 const folder = mkdtempSync(join(tmpdir(), 'wapix-browser-'));
 let browser;
 
 if (executablePath) {
   test.before(async () => {
-    browser = await chromium.launch({
-      executablePath,
-      downloadsPath: folder,
-      // For root there is no sandbox; the rest keeps Chromium from asking anybody but our servers.
-      args: [
-        ...['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-        ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-      ],
-    });
+    browser = await launch({ downloadsPath: folder });
   });
 } else missing(test, 'a browser', 'Chromium', 'apt-get install chromium, or CHROMIUM=its path');
 

@@ -15,6 +15,8 @@ const CODES = {
   WAPIX_ROUTE_LOAD: undefined,
   /** There is no routes directory. */
   WAPIX_ROUTES_NOT_FOUND: undefined,
+  /** There is no tsconfig.json that types could be written for. */
+  WAPIX_NO_TSCONFIG: undefined,
   /** A TLS key or certificate cannot be used. */
   WAPIX_INVALID_TLS: undefined,
   /** A JSON body is malformed. */

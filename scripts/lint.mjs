@@ -20,6 +20,7 @@ runChecks({
   'error codes in the docs': () => holds(undocumentedCodes()),
   'package contents': () => holds(missingFromPackage()),
   'npm manifests': () => holds(outdatedManifests()),
+  'create-wapix': () => holds(outdatedScaffold()),
 });
 
 function holds(problems) {
@@ -45,14 +46,19 @@ function outsideBinding() {
     );
 }
 
+function codesIn(text, pattern) {
+  return text.match(pattern)?.map((code) => code.trim()) ?? [];
+}
+
 /** Codes without a row in the reference, or with a cell of it empty; rows and uses of what is no code. */
 function undocumentedCodes() {
   const page = 'docs/reference/errors.md';
-  const codes = new Set(
-    readFileSync('lib/errors.ts', 'utf8')
-      .match(/^ {2}WAPIX_\w+(?=:)/gm)
-      ?.map((code) => code.trim()),
-  );
+  const codes = new Set([
+    ...codesIn(readFileSync('lib/errors.ts', 'utf8'), /^ {2}WAPIX_\w+(?=:)/gm),
+    ...filesBelow('create-wapix/lib').flatMap((file) =>
+      codesIn(readFileSync(file, 'utf8'), /(?<=')WAPIX_\w+(?=')/g),
+    ),
+  ]);
   const rows = new Map(
     readFileSync(page, 'utf8')
       .split('\n')
@@ -76,13 +82,13 @@ function undocumentedCodes() {
     ...[...rows]
       .filter(([, cells]) => cells.length !== 3 || cells.includes(''))
       .map(([code]) => `${code} in ${page} does not say what happened, why, and what to do`),
-    ...[...new Set(unknown)].map((code) => `${code} is not among the codes of lib/errors.ts`),
+    ...[...new Set(unknown)].map((code) => `${code} is a code of nobody's`),
   ];
 }
 
 function filesBelow(folder) {
   return readdirSync(folder, { recursive: true })
-    .filter((name) => /\.(ts|rs)$/.test(name))
+    .filter((name) => /\.(ts|rs|js)$/.test(name))
     .map((name) => join(folder, name));
 }
 
@@ -114,6 +120,21 @@ function outdatedManifests() {
   } finally {
     rmSync(scratch, { recursive: true });
   }
+}
+
+/** A new project gets the version that it was released with, and the compiler that the tests use. */
+function outdatedScaffold() {
+  const { version } = JSON.parse(readFileSync('create-wapix/package.json', 'utf8'));
+  const { devDependencies } = JSON.parse(
+    readFileSync('create-wapix/template/_package.json', 'utf8'),
+  );
+  const { typescript } = manifest.devDependencies;
+  return [
+    ...(version === manifest.version
+      ? []
+      : [`create-wapix is ${version}, wapix ${manifest.version}`]),
+    ...(devDependencies.typescript === typescript ? [] : [`its typescript is not ${typescript}`]),
+  ];
 }
 
 function filesIn(directory) {

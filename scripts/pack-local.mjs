@@ -1,6 +1,6 @@
 /**
- * Packs the package and this platform's binary into artifacts/: what a release publishes, to be
- * installed together without a registry.
+ * Packs the package and this platform's binary into artifacts/, or the directory it is given: what a
+ * release publishes, to be installed together without a registry.
  */
 import {
   cpSync,
@@ -12,10 +12,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { output } from './run.mjs';
 
-const artifacts = resolve('artifacts');
+const artifacts = resolve(process.argv[2] ?? 'artifacts');
 rmSync(artifacts, { recursive: true, force: true });
 mkdirSync(artifacts);
 
@@ -45,7 +45,8 @@ inScratch((scratch) => {
   pack(scratch);
 });
 
-for (const name of readdirSync(artifacts)) process.stdout.write(`artifacts/${name}\n`);
+for (const name of readdirSync(artifacts))
+  process.stdout.write(`${join(relative('.', artifacts), name)}\n`);
 
 function inScratch(use) {
   const scratch = mkdtempSync(join(tmpdir(), 'wapix-pack-'));

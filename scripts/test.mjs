@@ -27,6 +27,7 @@ const SUITES = [
   // These print no count: a test each.
   { name: 'types', words: ['tsc', '-p', '__test__/types'] },
   { name: 'examples', words: ['tsc', '-p', 'examples'] },
+  { name: 'docs', words: ['node', 'scripts/docs.mjs'] },
 ];
 
 const total = { passed: 0, failed: 0, skipped: 0 };

@@ -5,6 +5,7 @@ Commands
   start                 serve the routes in ./lib/routes
   dev                   serve the routes in ./src/routes, and restart when a file changes
   routes                print the routes that start would serve
+  types                 write what makes req.params exact, from the tree of ./src/routes
 
 Options
   -p, --port <number>   port to listen on; 0 lets the system choose (default: $PORT, else 3000)

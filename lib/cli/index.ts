@@ -16,6 +16,7 @@ async function run(args: readonly string[]): Promise<void> {
   const command = readCommand(args, process.env);
   if (command.name === 'help') process.stdout.write(HELP);
   else if (command.name === 'version') process.stdout.write(`${version}\n`);
+  else if (command.name === 'types') (await import('./types.js')).types(command.routes);
   else {
     if (command.notice) noticeTo(command).write(`  ${command.notice}\n\n`);
     // Imported here so that what loading them may throw (a missing binary) is reported as well.

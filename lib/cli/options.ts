@@ -34,6 +34,8 @@ export interface WatchOptions {
 export type Command =
   | { readonly name: 'help' }
   | { readonly name: 'version' }
+  /** With the routes directory, an absolute path. */
+  | { readonly name: 'types'; readonly routes: string }
   | {
       readonly name: 'routes';
       /** The routes directory, an absolute path. */
@@ -92,9 +94,10 @@ const DEV_OPTIONS = {
  */
 export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Command {
   const [command, ...rest] = args;
+  if (command === 'types') return readTypes(rest);
   if (command !== 'start' && command !== 'dev' && command !== 'routes') return readBare(args);
 
-  const values = parse(command, rest);
+  const values = parse(optionsOf(command), rest);
   if (values.help) return { name: 'help' };
   if (values.version) return { name: 'version' };
   if (command === 'routes') {
@@ -135,14 +138,26 @@ export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Co
   };
 }
 
+const TYPES_OPTIONS = {
+  routes: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+function readTypes(args: string[]): Command {
+  const { help, routes } = parse(TYPES_OPTIONS, args);
+  if (help) return { name: 'help' };
+  // As `wapix dev`: types are of sources.
+  return { name: 'types', routes: findRoutes(routes, true).directory };
+}
+
 function readBare(args: readonly string[]): Command {
   const [first] = args;
   if (first === '--help' || first === '-h') return { name: 'help' };
   if (first === '--version' || first === '-v') return { name: 'version' };
   throw invalid(
     first === undefined || first.startsWith('-')
-      ? 'No command: wapix start, wapix dev or wapix routes.'
-      : `Unknown command "${first}": wapix start, wapix dev or wapix routes.`,
+      ? 'No command: wapix start, wapix dev, wapix routes or wapix types.'
+      : `Unknown command "${first}": wapix start, wapix dev, wapix routes or wapix types.`,
   );
 }
 
@@ -165,13 +180,17 @@ interface Values {
   exclude?: string[];
 }
 
-function parse(command: 'start' | 'dev' | 'routes', args: string[]): Values {
+type Options = NonNullable<ParseArgsConfig['options']>;
+
+function optionsOf(command: 'start' | 'dev' | 'routes'): Options {
+  if (command === 'routes') return ROUTES_OPTIONS;
+  const options: Options = { ...(command === 'dev' ? DEV_OPTIONS : START_OPTIONS) };
+  for (const name of LIMIT_OPTIONS.keys()) options[name] = { type: 'string' };
+  return options;
+}
+
+function parse(options: Options, args: string[]): Values {
   try {
-    if (command === 'routes') return parseArgs({ args, options: ROUTES_OPTIONS }).values;
-    const options: NonNullable<ParseArgsConfig['options']> = {
-      ...(command === 'dev' ? DEV_OPTIONS : START_OPTIONS),
-    };
-    for (const name of LIMIT_OPTIONS.keys()) options[name] = { type: 'string' };
     return parseArgs({ args, options }).values as Values;
   } catch (error) {
     throw invalid((error as Error).message);

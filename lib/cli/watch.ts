@@ -4,6 +4,7 @@ import { createFilter } from './filter.js';
 import type { ServeOptions, WatchOptions } from './options.js';
 import { report } from './report.js';
 import { Supervisor } from './supervisor.js';
+import { refreshTypes } from './types.js';
 
 /** An editor that saves several files, or one in several steps, causes one restart. */
 const DEBOUNCE_MS = 50;
@@ -22,14 +23,18 @@ export async function watch(serve: ServeOptions, options: WatchOptions): Promise
   await once(watcher, 'ready');
 
   const supervisor = new Supervisor(serve);
+  const restart = (): void => {
+    refreshTypes(serve.routes);
+    supervisor.restart();
+  };
   let timer: NodeJS.Timeout | undefined;
   watcher.on('all', (event, path) => {
     if (event === 'addDir' || event === 'unlinkDir' || !filter.restarts(path)) return;
     clearTimeout(timer);
-    timer = setTimeout(() => supervisor.restart(), DEBOUNCE_MS);
+    timer = setTimeout(restart, DEBOUNCE_MS);
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => supervisor.stop(128 + constants.signals[signal]));
   }
-  supervisor.restart();
+  restart();
 }

@@ -1,0 +1,70 @@
+import { defineConfig } from 'vitepress';
+
+const page = (text, link) => ({ text, link });
+
+export default defineConfig({
+  title: 'wapix',
+  description: 'Routes are files, handlers are typed functions, and responses can stream.',
+  cleanUrls: true,
+  lastUpdated: false,
+  themeConfig: {
+    search: { provider: 'local' },
+    outline: [2, 3],
+    nav: [
+      page('Guide', '/guide/getting-started'),
+      page('Reference', '/reference/routes'),
+      page('Benchmarks', '/benchmarks'),
+    ],
+    sidebar: [
+      {
+        text: 'Guide',
+        items: [
+          page('Getting started', '/guide/getting-started'),
+          page('Types from the file tree', '/guide/types'),
+          page('Streaming', '/guide/streaming'),
+          page('Testing', '/guide/testing'),
+          page('Deployment', '/guide/deployment'),
+        ],
+      },
+      {
+        text: 'Migration',
+        items: [
+          page('From Express', '/guide/from-express'),
+          page('From Fastify', '/guide/from-fastify'),
+          page('From Hono', '/guide/from-hono'),
+        ],
+      },
+      {
+        text: 'Reference',
+        items: [
+          page('Routes', '/reference/routes'),
+          page('Handlers', '/reference/handlers'),
+          page('Request', '/reference/request'),
+          page('Results', '/reference/results'),
+          page('Server', '/reference/server'),
+          page('Command line', '/reference/command-line'),
+          page('Errors', '/reference/errors'),
+          page('Security', '/reference/security'),
+        ],
+      },
+      { text: 'Figures', items: [page('Benchmarks', '/benchmarks')] },
+    ],
+  },
+  markdown: { config: (md) => md.core.ruler.push('outside', withoutOutside) },
+});
+
+/** A link to a file of the repository leads nowhere on the site: its text is left. */
+function withoutOutside({ tokens, env }) {
+  for (const token of tokens) {
+    let inside = true;
+    token.children =
+      token.children?.filter(({ type, attrs }) => {
+        if (type === 'link_open') {
+          const [, href] = attrs.find(([name]) => name === 'href');
+          const { protocol, pathname } = new URL(href, `file:///docs/${env.relativePath}`);
+          inside = protocol !== 'file:' || pathname.startsWith('/docs/');
+        }
+        return inside || !type.startsWith('link_');
+      }) ?? null;
+  }
+}

@@ -1,0 +1,13 @@
+import { notFound, type RequestHandler, status, stream } from 'wapix';
+import { findReport } from '../../../../reports';
+
+const handler: RequestHandler<{ id: string }> = (req) => {
+  const report = findReport(req.params.id);
+  if (!report) return notFound({ error: `There is no report ${req.params.id}` });
+  if (report.percent < 100) return status(409, { error: 'It is not ready yet' });
+  return stream(report.rows(), 'text/csv; charset=utf-8', {
+    'Content-Disposition': 'attachment; filename="report.csv"',
+  });
+};
+
+export default handler;
