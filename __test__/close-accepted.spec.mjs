@@ -11,6 +11,7 @@ import { connect, request, requestBytes } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { deferred, once } from './helpers/events.mjs';
 import { readResponse } from './helpers/message.mjs';
+import { runProgram } from './helpers/program.mjs';
 import { lastingPort, originOf, serve } from './helpers/server.mjs';
 
 const ROUTES = { '/': { get: () => text('hello'), post: ({ body }) => text(body) } };
@@ -158,4 +159,36 @@ test('after close nobody connects, and the port is free', async (t) => {
     { port, host: '127.0.0.1' },
   );
   t.is((await request(t, next, 'GET /')).text, 'next');
+});
+
+// Elsewhere a child process may hold the port for the moment that it takes to start.
+const onLinux = process.platform === 'linux' ? test : test.skip;
+
+onLinux('the port is free at once, though child processes are being started', async (t) => {
+  const program = runProgram(
+    t,
+    `
+    import { once } from 'node:events';
+    import { Worker } from 'node:worker_threads';
+    import { createServer } from 'wapix';
+    // The more memory a process has, the longer it takes for a child of it to start.
+    globalThis.memory = Buffer.alloc(300e6, 1);
+    new Worker(
+      \`import { spawn } from 'node:child_process';
+       const start = () => spawn(process.execPath, ['--version']).on('exit', start);
+       for (let child = 0; child < 4; child += 1) start();\`,
+      { eval: true },
+    );
+    for (let round = 0; round < 40; round += 1) {
+      const server = createServer({});
+      server.listen(${lastingPort()}, '127.0.0.1');
+      await once(server, 'listening');
+      server.close();
+      await once(server, 'close');
+    }
+    process.exit();
+    `,
+  );
+  const { code } = await program.exit();
+  t.is(code, 0, program.stderr);
 });

@@ -146,11 +146,16 @@ async fn close_tcp(listener: TcpListener, serve: impl FnMut(Accepted)) -> io::Re
     if refuse_handshakes(&listener).is_ok() {
         tokio::time::sleep(HANDSHAKES).await;
     }
-    each_queued(
+    let served = each_queued(
         || listener.accept(),
         |(stream, address)| watched_tcp(stream, address),
         serve,
-    )
+    );
+    // A child process that is just being started has our descriptors, too, until it runs a program of
+    // its own. To close this one would leave the port taken for as long.
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(&listener).shutdown(std::net::Shutdown::Both);
+    served
 }
 
 #[cfg(unix)]
