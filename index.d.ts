@@ -335,7 +335,7 @@ export interface ServerOptions {
   https?: SecureOptions;
   /**
    * A path, such as `'/healthz'`, whose GET and HEAD are answered 200 as long as the server serves: by
-   * Rust, before any route, whatever JavaScript does. Default: none.
+   * Rust, before any route and without a handler. Default: none.
    */
   livenessPath?: string;
   /** The largest request body accepted, in bytes; a larger one is answered 413. Default: 1 MiB. */

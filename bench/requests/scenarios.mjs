@@ -32,7 +32,7 @@ const SCENARIOS = {
     rounds: 5,
     figures: COST,
     goals: goals.WORK,
-    requests: [getUser('/work/42')],
+    requests: [getUser('/computed/42')],
   },
   pipelined: {
     title: '`GET /users/:id`, 16 requests at a time on each connection',

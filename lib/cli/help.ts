@@ -22,7 +22,7 @@ Options
                         0: serve sockets on the JavaScript thread; 1: on a thread of their own
                         (default: $WAPIX_IO_THREADS, else by the cores there are)
       --liveness-path <path>
-                        answer 200 there as long as the server serves, whatever the routes do
+                        answer 200 there as long as the server serves, before any route
       --close-deadline <ms>
                         how long start lets requests in flight finish after a signal
                         (default: 10000; dev: 1000)

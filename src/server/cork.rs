@@ -7,6 +7,8 @@
 //! It also looks past hyper for the client's leaving: hyper does not read while it holds a pipelined
 //! request, and would not see the end of the stream behind it.
 
+mod passage;
+
 use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
@@ -24,7 +26,7 @@ use tokio::{
 };
 
 use super::socket::Socket;
-use crate::body::{Drained, Passage, Passed, is_placeholder};
+use crate::body::{Drained, Passage, is_placeholder};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
 const DIRECT: usize = 16 * 1024;
@@ -377,49 +379,5 @@ impl<S: Socket> Write for Corked<S> {
     /// Sends what was gathered. When the connection ends is for who had hyper serve it to say.
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.lock().poll_uncork(context)
-    }
-}
-
-impl<S: Socket> Passage for Mutex<Inner<S>> {
-    fn write(&self, slices: [&[u8]; 3]) -> Passed {
-        let mut inner = self.lock().unwrap_or_else(PoisonError::into_inner);
-        if !inner.idle {
-            return Passed::Not;
-        }
-        let inner = &mut *inner;
-        for slice in slices {
-            inner.gathered.extend_from_slice(slice);
-        }
-        let written = inner.stream.inner_mut().write_now(&inner.gathered);
-        inner.sent = written.taken;
-        inner.unflushed = !written.flushed;
-        if inner.unflushed || inner.sent < inner.gathered.len() {
-            inner.idle = false;
-            return Passed::Partly;
-        }
-        inner.clear();
-        Passed::Whole
-    }
-
-    fn write_large(&self, slices: [&[u8]; 3], drained: Arc<dyn Drained>) -> Passed {
-        let mut inner = self.lock().unwrap_or_else(PoisonError::into_inner);
-        if !inner.idle {
-            return Passed::Not;
-        }
-        let all = slices.map(IoSlice::new);
-        let Some(mut taken) = inner.stream.inner_mut().write_large_now(&all) else {
-            return Passed::Not;
-        };
-        for slice in slices {
-            let of_slice = taken.min(slice.len());
-            taken -= of_slice;
-            inner.gathered.extend_from_slice(&slice[of_slice..]);
-        }
-        if inner.gathered.is_empty() {
-            return Passed::Whole;
-        }
-        inner.idle = false;
-        inner.drained = Some(drained);
-        Passed::Partly
     }
 }

@@ -10,7 +10,7 @@ const server = Bun.serve({
   ...(PROTOCOL === 'http' ? {} : { tls: { key, cert } }),
   routes: {
     '/users/:id': { GET: getUser },
-    '/work/:id': {
+    '/computed/:id': {
       GET: (req) => {
         work();
         return Response.json(user(req.params.id));

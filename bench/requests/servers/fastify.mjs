@@ -7,7 +7,7 @@ const app = fastify();
 const getUser = async (req) => user(req.params.id);
 
 app.get('/users/:id', getUser);
-app.get('/work/:id', async (req) => {
+app.get('/computed/:id', async (req) => {
   work();
   return user(req.params.id);
 });

@@ -7,7 +7,7 @@ const app = new Hono();
 const getUser = (c) => c.json(user(c.req.param('id')));
 
 app.get('/users/:id', getUser);
-app.get('/work/:id', (c) => {
+app.get('/computed/:id', (c) => {
   work();
   return c.json(user(c.req.param('id')));
 });

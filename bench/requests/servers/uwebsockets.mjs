@@ -15,7 +15,7 @@ const getUser = (res, req) => json(res, user(req.getParameter(0)));
 
 app.get('/users/:id', getUser);
 
-app.get('/work/:id', (res, req) => {
+app.get('/computed/:id', (res, req) => {
   work();
   json(res, user(req.getParameter(0)));
 });

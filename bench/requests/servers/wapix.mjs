@@ -7,7 +7,7 @@ const getUser = (req) => json(user(req.params.id));
 const server = createServer(
   {
     '/users/:id': { get: getUser },
-    '/work/:id': {
+    '/computed/:id': {
       get: (req) => {
         work();
         return json(user(req.params.id));
