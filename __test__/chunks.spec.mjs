@@ -7,7 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import { stream } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
-import { connect, requestBytes } from './helpers/client.mjs';
+import { connect, request, requestBytes } from './helpers/client.mjs';
 import { closed, once } from './helpers/events.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { runProgram } from './helpers/program.mjs';
@@ -63,6 +63,45 @@ for (const [name, options, headers, ask] of [
     });
   }
 }
+
+for (const [name, headers] of [
+  ['in chunks', {}],
+  ['with Content-Length', { 'Content-Length': TOTAL }],
+]) {
+  test(`large and small chunks of two sources in one turn arrive whole and in order, ${name}`, async (t) => {
+    const sources = [manual({ objectMode: true }), manual({ objectMode: true })];
+    const server = await serve(t, {
+      '/:index': { get: ({ params }) => stream(sources[params.index], 'a/b', headers) },
+    });
+    const pending = sources.map((_, index) => request(t, server, `GET /${index}`));
+    // Both are read from.
+    while (sources.some((source) => source.readableFlowing !== true)) await turn();
+    for (const [index, chunk] of [...mixed()].entries()) {
+      for (const source of sources) source.push(chunk);
+      if (index % 16 === 15) await turn();
+    }
+    for (const source of sources) source.push(null);
+    for (const { body, complete } of await Promise.all(pending)) {
+      t.true(complete);
+      t.is(hashOf([body]), hashOf(mixed()));
+    }
+  });
+}
+
+test('a failure behind large chunks of the same turn: these arrive, and no end', async (t) => {
+  const source = manual({ objectMode: true });
+  const server = await serve(t, { '/late': { get: () => stream(source) } });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /late'));
+  source.push('first');
+  await client.through('first');
+  for (let count = 0; count < 5; count += 1) source.push(patterned(count, 40 * KIBIBYTE));
+  source.emit('error', new Error('after them'));
+  await client.ended();
+  t.true(client.bytes.includes(patterned(4, 40 * KIBIBYTE)));
+  t.false(client.bytes.subarray(-7).includes('\r\n0\r\n\r\n'));
+  t.regex(errorsNaming('GET /late ')[0], /after them/);
+});
 
 test('a source that never waits keeps the process from nothing else', async (t) => {
   const server = runProgram(

@@ -6,6 +6,7 @@ import type { Key, Outbox } from './bridge/outbox.js';
 import { WRITTEN_NOT, WRITTEN_PARTLY } from './bridge/protocol.js';
 import { WapixError } from './errors.js';
 import { type FileRange, isUntouched, rangeOf } from './file.js';
+import { Gathered } from './gathered.js';
 
 /** How many bytes may be on their way to the client, at first and at most: as `src/config.rs` has it. */
 const FIRST_WINDOW = 64 * 1024;
@@ -14,6 +15,11 @@ const WINDOW = 256 * 1024;
 const DIRECT_FROM = 32 * 1024;
 /** How many bytes are written in one turn of the event loop: others want theirs. */
 const TURN = 512 * 1024;
+/**
+ * A turn's first large chunk is written as it is; those behind it are gathered, by one stream at a
+ * time: each system call may wake the client, which costs more than the copy.
+ */
+const gathered = new Gathered<ResponseStream>(TURN);
 
 /**
  * Forwards a Readable to a streamed response: reads only as the client takes data, destroys the
@@ -189,30 +195,60 @@ export class ResponseStream {
       }
       this.#produced = total;
     }
-    if (this.#isDirect && typeof chunk !== 'string' && this.#writeDirectly(chunk)) return;
-    const length = this.#outbox.chunk(this.#key, chunk);
-    this.#sent += length;
-    this.#room -= length;
+    if (!(this.#isDirect && typeof chunk !== 'string' && this.#writeDirectly(chunk))) {
+      this.#flushGathered();
+      this.#send(chunk);
+    }
     this.#pauseWhereFull();
   };
 
-  /** Writes a large chunk to the socket, where it has the turn. */
+  /** Has the I/O thread write a chunk. */
+  #send(chunk: string | Uint8Array): void {
+    const length = this.#outbox.chunk(this.#key, chunk);
+    this.#sent += length;
+    this.#room -= length;
+  }
+
+  /** Writes a large chunk to the socket, where it has the turn, or gathers it behind one that was. */
   #writeDirectly(chunk: Uint8Array): boolean {
     if (chunk.length < DIRECT_FROM || chunk.buffer instanceof SharedArrayBuffer) return false;
     // Rust keeps the last byte back until the source has ended: there may be too many.
     if (this.#produced === this.#declared) return false;
+    if (gathered.owner === this && gathered.add(chunk)) {
+      this.#takeTurn(chunk.length);
+      return true;
+    }
+    this.#flushGathered();
     const written = this.#outbox.write(this.#key, chunk, this.#sent);
     if (written === WRITTEN_NOT) return false;
-    this.#blocked = written === WRITTEN_PARTLY;
-    this.#turn -= chunk.length;
-    if (this.#turn <= 0) {
-      setImmediate(() => {
-        this.#turn = TURN;
-        this.#resume();
-      });
+    if (written === WRITTEN_PARTLY) this.#blocked = true;
+    else {
+      if (gathered.owner !== undefined) gathered.owner.#flushGathered();
+      gathered.owner = this;
+      process.nextTick(() => this.#flushGathered());
     }
-    this.#pauseWhereFull();
+    this.#takeTurn(chunk.length);
     return true;
+  }
+
+  #takeTurn(bytes: number): void {
+    this.#turn -= bytes;
+    if (this.#turn > 0) return;
+    setImmediate(() => {
+      this.#turn = TURN;
+      this.#resume();
+    });
+  }
+
+  /** Writes what was gathered. */
+  #flushGathered(): void {
+    if (gathered.owner !== this) return;
+    const chunk = gathered.take();
+    if (chunk === undefined) return;
+    const written = this.#outbox.write(this.#key, chunk, this.#sent);
+    if (written === WRITTEN_NOT) this.#send(chunk);
+    else this.#blocked = written === WRITTEN_PARTLY;
+    this.#pauseWhereFull();
   }
 
   readonly #onEnd = (): void => {
@@ -232,12 +268,14 @@ export class ResponseStream {
   };
 
   #end(): void {
+    this.#flushGathered();
     this.#stop();
     this.#outbox.end(this.#key);
   }
 
   #fail(error: unknown): void {
     if (this.#over) return;
+    this.#flushGathered();
     this.#stop();
     this.#outbox.fail(this.#key);
     this.#report(error);
@@ -246,6 +284,7 @@ export class ResponseStream {
 
   #stop(): void {
     this.#over = true;
+    if (gathered.owner === this) gathered.take();
     this.#readable.off('data', this.#onData);
     this.#readable.off('end', this.#onEnd);
     this.#readable.off('close', this.#onClose);
