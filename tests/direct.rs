@@ -4,6 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use support::{Client, GET, Running};
 use tokio::sync::mpsc;
@@ -49,7 +50,6 @@ async fn begun(
     client.send(request.as_bytes()).await;
     let sender = sender_of.recv().await.expect("the handler sends it");
     sender.send_slice(b"one");
-    sender.flush();
     client.head().await;
     (server, client, sender, drained)
 }
@@ -68,11 +68,10 @@ async fn a_direct_chunk_keeps_its_place() {
     let direct = sender.direct();
     assert_eq!(direct.write(b"two", 3), Direct::Whole);
     assert_eq!(client.chunk().await, b"two");
-    sender.send_slice(b"three");
-    // Sent, and not delivered yet.
+    sender.send(Bytes::from_static(b"three"));
+    // Sent, and not written yet.
     assert_eq!(direct.write(b"four", 3), Direct::Not);
     assert_eq!(direct.write(b"four", 8), Direct::Not);
-    sender.flush();
     assert_eq!(client.chunk().await, b"three");
     assert_eq!(direct.write(b"four", 8), Direct::Whole);
     sender.end();
@@ -138,7 +137,6 @@ async fn content_of_a_known_length_and_content_that_the_connection_ends_are_writ
         assert_eq!(direct.write(&numbered(2), 3), Direct::Whole);
         assert!(client.bytes(CHUNK).await == numbered(2));
         sender.send_slice(b"last");
-        sender.flush();
         sender.end();
         assert_eq!(client.bytes(4).await, b"last");
         // The same connection serves another request, or it has ended.

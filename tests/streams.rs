@@ -78,14 +78,11 @@ async fn a_stream_arrives_chunk_by_chunk_and_completes() {
     client.send(GET.as_bytes()).await;
     let sender = senders.recv().await.unwrap();
     sender.send(Bytes::from_static(b"one"));
-    sender.flush();
     let head = client.head().await;
     assert_eq!(head.header("transfer-encoding"), Some("chunked"));
     assert_eq!(client.chunk().await, b"one");
     sender.send_slice(b"");
-    sender.flush();
     sender.send_slice(b"two");
-    sender.flush();
     assert_eq!(client.chunk().await, b"two");
     sender.end();
     assert_eq!(client.chunk().await, b"");
@@ -100,7 +97,6 @@ async fn a_client_that_leaves_a_silent_stream_cancels_it() {
         client.send(GET.as_bytes()).await;
         let sender = senders.recv().await.unwrap();
         sender.send_slice(b"first");
-        sender.flush();
         client.head().await;
         if reset {
             client.reset()
@@ -110,7 +106,6 @@ async fn a_client_that_leaves_a_silent_stream_cancels_it() {
         assert_eq!(told.recv().await, Some(Told::Cancelled(7)));
         // Sending to nobody is no error.
         sender.send_slice(b"late");
-        sender.flush();
         sender.end();
     }
 }
@@ -122,7 +117,6 @@ async fn a_client_that_leaves_behind_a_pipelined_request_cancels_it() {
     client.send([GET, GET].concat().as_bytes()).await;
     let sender = senders.recv().await.unwrap();
     sender.send_slice(b"first");
-    sender.flush();
     client.head().await;
     drop(client);
     assert_eq!(told.recv().await, Some(Told::Cancelled(7)));
@@ -136,7 +130,6 @@ async fn a_client_that_leaves_behind_more_than_is_read_cancels_its_request() {
         client.send(GET.as_bytes()).await;
         let sender = senders.recv().await.unwrap();
         sender.send_slice(b"first");
-        sender.flush();
         client.head().await;
         client.send(GET.repeat(2_000).as_bytes()).await;
         // The server reads what it reads of them before it hears of a later client.
@@ -159,7 +152,6 @@ async fn a_pipelined_request_read_ahead_is_answered_in_its_turn() {
     client.send(GET.as_bytes()).await;
     let first = senders.recv().await.unwrap();
     first.send_slice(b"first");
-    first.flush();
     client.head().await;
     // Far more than hyper reads at a time.
     let pipelined = GET.repeat(500);
@@ -182,7 +174,6 @@ async fn http_1_0_content_ends_with_the_connection_and_with_a_reset_where_it_fai
         client.send(b"GET / HTTP/1.0\r\n\r\n").await;
         let sender = senders.recv().await.unwrap();
         sender.send_slice(b"content");
-        sender.flush();
         let head = client.head().await;
         assert_eq!(head.header("transfer-encoding"), None);
         assert_eq!(client.bytes(7).await, b"content");
@@ -227,7 +218,6 @@ async fn a_failed_stream_never_looks_complete() {
     client.send(GET.as_bytes()).await;
     let sender = senders.recv().await.unwrap();
     sender.send_slice(b"part");
-    sender.flush();
     assert_eq!(client.head().await.status, 200);
     assert_eq!(client.chunk().await, b"part");
     drop(sender);
@@ -242,7 +232,6 @@ async fn a_content_length_that_the_stream_misses_closes_the_connection() {
         client.send(GET.as_bytes()).await;
         let sender = senders.recv().await.unwrap();
         sender.send_slice(content);
-        sender.flush();
         sender.end();
         let received = client.rest().await;
         let received = String::from_utf8_lossy(&received);
@@ -260,13 +249,10 @@ async fn content_beyond_its_length_is_noticed_even_behind_the_last_byte() {
     client.send(GET.as_bytes()).await;
     let sender = senders.recv().await.unwrap();
     sender.send(Bytes::from_static(b"hel"));
-    sender.flush();
     client.head().await;
     assert_eq!(client.bytes(3).await, b"hel");
     sender.send(Bytes::from_static(b"lo"));
-    sender.flush();
     sender.send(Bytes::from_static(b"!"));
-    sender.flush();
     sender.end();
     assert!(
         client.is_closed().await,
@@ -281,7 +267,6 @@ async fn a_content_length_fulfilled_completes_without_an_end() {
     client.send(GET.as_bytes()).await;
     let sender = senders.recv().await.unwrap();
     sender.send_slice(b"hello");
-    sender.flush();
     assert_eq!(client.answer().await.text(), "hello");
     assert_eq!(told.recv().await, Some(Told::Completed(7)));
     drop(sender);
@@ -336,7 +321,6 @@ async fn a_shutdown_ends_what_outlives_its_deadline() {
     client.send(GET.as_bytes()).await;
     let sender = senders.recv().await.unwrap();
     sender.send_slice(b"endless");
-    sender.flush();
     client.head().await;
     server.shutdown.graceful(std::time::Duration::ZERO);
     assert_eq!(told.recv().await, Some(Told::Cancelled(7)));

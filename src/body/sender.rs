@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 
 use super::{FileSource, placeholder::placeholder};
 use crate::{
@@ -21,8 +22,8 @@ const GATHER_BELOW: usize = 4 * 1024;
 /// How large a gathered frame may become: no more memory is moved while it grows.
 const GATHER_UP_TO: usize = 16 * 1024;
 
-/// How much memory for the next small chunks a stream keeps while it waits for them.
-const KEEP: usize = 1024;
+/// How long a chunk is framed without memory of its own, in bytes.
+const FRAMED: usize = 512;
 
 /// The producing side of a streamed response. Dropped before [`BodySender::end`], it fails the
 /// response.
@@ -31,15 +32,37 @@ pub struct BodySender {
 }
 
 impl BodySender {
-    /// Has everything sent so far delivered.
-    pub fn flush(&self) {
+    /// What writes large chunks past hyper, from any thread.
+    pub fn direct(&self) -> DirectWriter {
+        DirectWriter {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Sends one chunk, copied; an empty one is nothing (it would be the last chunk on the wire).
+    pub fn send_slice(&self, chunk: &[u8]) {
+        self.send_slices([chunk].into_iter());
+    }
+
+    /// Sends chunks that have come together, copied: small ones leave as one.
+    pub(crate) fn send_slices<'a>(&self, chunks: impl Iterator<Item = &'a [u8]> + Clone) {
+        let length = chunks.clone().map(<[u8]>::len).sum();
+        if length == 0 {
+            return;
+        }
         let (waker, report) = {
             let mut state = self.shared.lock();
-            let length = state.tail.len();
-            match state.pass() {
+            if state.closed {
+                return;
+            }
+            state.sent += length as u64;
+            match state.pass(length, chunks.clone()) {
                 Passed::Whole => (None, state.took(length)),
                 Passed::Partly => (state.waker.take(), state.took(length)),
-                Passed::Not => (state.waker.take(), 0),
+                Passed::Not => {
+                    chunks.for_each(|chunk| state.gather(chunk));
+                    (state.waker.take(), 0)
+                }
             }
         };
         if let Some(waker) = waker {
@@ -48,47 +71,23 @@ impl BodySender {
         self.shared.report(report);
     }
 
-    /// What writes large chunks past hyper, from any thread.
-    pub fn direct(&self) -> DirectWriter {
-        DirectWriter {
-            shared: Arc::clone(&self.shared),
-        }
-    }
-
-    /// Sends one chunk, copied, with the next [`flush`](Self::flush); an empty one is nothing (it
-    /// would be the last chunk on the wire).
-    pub fn send_slice(&self, chunk: &[u8]) {
-        if chunk.len() < GATHER_BELOW {
-            self.shared.change(|state| {
-                state.sent += chunk.len() as u64;
-                if state.tail.len() + chunk.len() > GATHER_UP_TO {
-                    state.push_tail();
-                }
-                state.tail.extend_from_slice(chunk);
-            });
-        } else {
-            self.send(Bytes::copy_from_slice(chunk));
-        }
-    }
-
-    /// Sends one chunk with the next [`flush`](Self::flush); an empty one is nothing (it would be the
-    /// last chunk on the wire).
+    /// Sends one chunk; an empty one is nothing (it would be the last chunk on the wire).
     pub fn send(&self, chunk: Bytes) {
         if chunk.is_empty() {
             return;
         }
         self.shared.change(|state| {
             state.sent += chunk.len() as u64;
-            state.push_tail();
-            state.chunks.push_back(chunk);
+            state.push(chunk);
         });
+        self.shared.wake();
     }
 
     /// Ends the response with a file's content. A file that cannot be read, or is not as long as
     /// `Content-Length` says, fails it: [`Observer::file_failed`](crate::Observer::file_failed).
     pub fn send_file(&self, file: FileSource) {
         self.shared.change(|state| state.file = Some(file));
-        self.flush();
+        self.shared.wake();
     }
 
     /// Ends the response: it is complete.
@@ -181,8 +180,8 @@ impl DirectWriter {
 
 /// The connection's socket, for what hyper would only pass through.
 pub(crate) trait Passage: Send + Sync {
-    /// Writes `slices` past hyper, where nothing waits to be written before them.
-    fn write(&self, slices: [&[u8]; 3]) -> Passed;
+    /// Writes `bytes` past hyper, where nothing waits to be written before them.
+    fn write(&self, bytes: &[u8]) -> Passed;
 
     /// The same from any thread, without a copy of what the socket takes at once; of the rest
     /// `drained` hears when it was taken. Not for a connection that would have to encrypt them.
@@ -348,26 +347,41 @@ impl State {
         std::mem::take(&mut self.unreported)
     }
 
-    /// Sends small chunks as one chunk (RFC 9112, 7.1) past hyper, which waits for them: it would
-    /// only frame them, at the cost of a turn of the connection's task.
-    fn pass(&mut self) -> Passed {
+    /// Sends small chunks, of `length` bytes, as one chunk (RFC 9112, 7.1) past hyper, which waits for
+    /// them: it would only frame them, at the cost of a turn of the connection's task.
+    fn pass<'a>(&mut self, length: usize, chunks: impl Iterator<Item = &'a [u8]>) -> Passed {
         let Some((passage, Framing::Chunked)) = &self.passage else {
             return Passed::Not;
         };
-        if !self.chunks.is_empty() || self.tail.is_empty() || self.waker.is_none() {
+        let is_small = (1..=GATHER_UP_TO).contains(&length);
+        if !is_small || !self.is_empty() || self.waker.is_none() || self.end.is_some() {
             return Passed::Not;
         }
         let mut size = [0; 8];
-        let size = chunk_size(self.tail.len(), &mut size);
-        let passed = passage.write([size, &self.tail, b"\r\n"]);
-        if passed != Passed::Not {
-            if self.tail.capacity() > KEEP {
-                self.tail = BytesMut::new();
-            } else {
-                self.tail.clear();
-            }
+        let mut framed = SmallVec::<[u8; FRAMED]>::from_slice(chunk_size(length, &mut size));
+        for chunk in chunks {
+            framed.extend_from_slice(chunk);
         }
-        passed
+        framed.extend_from_slice(b"\r\n");
+        passage.write(&framed)
+    }
+
+    /// Keeps a chunk for hyper, a small one with others.
+    fn gather(&mut self, chunk: &[u8]) {
+        if chunk.len() >= GATHER_BELOW {
+            self.push(Bytes::copy_from_slice(chunk));
+            return;
+        }
+        if self.tail.len() + chunk.len() > GATHER_UP_TO {
+            self.push_tail();
+        }
+        self.tail.extend_from_slice(chunk);
+    }
+
+    /// Keeps a chunk for hyper.
+    fn push(&mut self, chunk: Bytes) {
+        self.push_tail();
+        self.chunks.push_back(chunk);
     }
 }
 

@@ -174,7 +174,6 @@ impl Bridge {
     /// The I/O side: delivers answers as they come, for ever.
     pub async fn deliver(&self) {
         let mut replies = Replies::default();
-        let mut fed: Vec<Key> = Vec::new();
         loop {
             self.incoming_ready.notified().await;
             {
@@ -183,26 +182,35 @@ impl Bridge {
                 std::mem::swap(&mut replies, &mut incoming.replies);
             }
             lock(&self.outgoing).queue.take_heads(&mut replies.heads);
+            let mut chunks = Vec::new();
             let delivered = replies.decode(|record| {
-                if let Record::Chunk(key, _) = &record
-                    && fed.last() != Some(key)
-                {
-                    fed.push(*key);
+                if let Record::Chunk(key, Content::Slice(chunk)) = record {
+                    chunks.push((key, chunk));
+                } else {
+                    self.deliver_chunks(&mut chunks);
+                    self.deliver_one(record);
                 }
-                self.deliver_one(record);
             });
-            // Only now: chunks of one batch leave together.
-            for key in fed.drain(..) {
-                if let Some(Progress::Streaming(sender)) = lock(&self.slots).get(key) {
-                    sender.flush();
-                }
-            }
+            self.deliver_chunks(&mut chunks);
+            drop(chunks);
             if let Err(error) = delivered {
                 // Not to be reached: both sides of the bridge are ours.
                 eprintln!("wapix: {error}; this is a bug in wapix");
             }
             replies.clear();
         }
+    }
+
+    /// Delivers small chunks: those of one response leave together, others do not wait for them.
+    fn deliver_chunks(&self, chunks: &mut Vec<(Key, &[u8])>) {
+        chunks.sort_by_key(|(key, _)| key.to_token());
+        for chunks in chunks.chunk_by(|(one, _), (next, _)| one == next) {
+            // Sending drops nothing but the chunk.
+            if let Some(Progress::Streaming(sender)) = lock(&self.slots).get(chunks[0].0) {
+                sender.send_slices(chunks.iter().map(|(_, chunk)| *chunk));
+            }
+        }
+        chunks.clear();
     }
 
     /// Delivers one record. A record of a request that is over goes nowhere.
@@ -232,10 +240,7 @@ impl Bridge {
             Record::Chunk(key, content) => {
                 // Sending drops nothing but the chunk.
                 if let Some(Progress::Streaming(sender)) = lock(&self.slots).get(key) {
-                    match content {
-                        Content::Slice(slice) => sender.send_slice(slice),
-                        Content::Buffer(bytes) => sender.send(bytes),
-                    }
+                    sender.send(content.into_bytes());
                 }
             }
             Record::File(key, file) => {

@@ -83,9 +83,9 @@ impl Replies {
     }
 
     /// Hands every record to `each`, in order.
-    pub(super) fn decode(
-        &mut self,
-        mut each: impl FnMut(Record<'_>),
+    pub(super) fn decode<'a>(
+        &'a mut self,
+        mut each: impl FnMut(Record<'a>),
     ) -> Result<(), MalformedReplies> {
         let mut reader = Reader {
             words: &self.words,

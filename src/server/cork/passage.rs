@@ -9,24 +9,19 @@ use super::{Inner, Socket};
 use crate::body::{Drained, Passage, Passed};
 
 impl<S: Socket> Passage for Mutex<Inner<S>> {
-    fn write(&self, slices: [&[u8]; 3]) -> Passed {
+    fn write(&self, bytes: &[u8]) -> Passed {
         let mut inner = self.lock().unwrap_or_else(PoisonError::into_inner);
         if !inner.idle {
             return Passed::Not;
         }
-        let inner = &mut *inner;
-        for slice in slices {
-            inner.gathered.extend_from_slice(slice);
+        let written = inner.stream.inner_mut().write_now(bytes);
+        if written.flushed && written.taken == bytes.len() {
+            return Passed::Whole;
         }
-        let written = inner.stream.inner_mut().write_now(&inner.gathered);
-        inner.sent = written.taken;
+        inner.gathered.extend_from_slice(&bytes[written.taken..]);
         inner.unflushed = !written.flushed;
-        if inner.unflushed || inner.sent < inner.gathered.len() {
-            inner.idle = false;
-            return Passed::Partly;
-        }
-        inner.clear();
-        Passed::Whole
+        inner.idle = false;
+        Passed::Partly
     }
 
     fn write_large(&self, slices: [&[u8]; 3], drained: Arc<dyn Drained>) -> Passed {
