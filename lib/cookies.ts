@@ -1,7 +1,7 @@
-import { validateHeaderName } from 'node:http';
 import { parseCookie, stringifySetCookie } from 'cookie';
 import type { CookieOptions } from '../index.js';
 import { WapixError } from './errors.js';
+import { http } from './lazy.js';
 
 /** The cookies of a Cookie field (RFC 6265, 5.4): null prototype, the first of a name counts. */
 export function parseCookies(field: string | undefined): Record<string, string | undefined> {
@@ -12,7 +12,7 @@ export function setCookie(name: string, value: string, options: CookieOptions = 
   refuseUnkept(name, options);
   try {
     // A token (RFC 6265, 4.1.1): `cookie` takes more than that.
-    validateHeaderName(name);
+    http().validateHeaderName(name);
     const { maxAge, expires, domain, path, sameSite } = options;
     return stringifySetCookie(name, String(value), {
       ...(maxAge !== undefined && { maxAge }),

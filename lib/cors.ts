@@ -1,8 +1,8 @@
-import { validateHeaderName } from 'node:http';
 import type { CorsOptions } from '../index.js';
 import { METHODS } from './bridge/protocol.js';
 import { WapixError } from './errors.js';
 import type { Exchange } from './exchange.js';
+import { http } from './lazy.js';
 import type { Request } from './request.js';
 import { noContent } from './result.js';
 
@@ -90,7 +90,7 @@ function readNames(option: string, names: readonly string[] | undefined): string
   if (names === undefined) return undefined;
   try {
     if (!Array.isArray(names)) throw new TypeError(`${String(names)} is no array`);
-    for (const name of names) validateHeaderName(name);
+    for (const name of names) http().validateHeaderName(name);
   } catch (cause) {
     throw invalid(`${option} is an array of names: ${(cause as Error).message}`);
   }

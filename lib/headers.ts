@@ -1,6 +1,7 @@
-import { type IncomingHttpHeaders, validateHeaderName, validateHeaderValue } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { ResponseHeaders } from '../index.js';
 import { WapixError } from './errors.js';
+import { http } from './lazy.js';
 
 /** Fields of which only the first counts when they are repeated, as in Node's `message.headers`. */
 const FIRST_COUNTS = new Set([
@@ -93,7 +94,7 @@ export function writeHeaders(headers: ResponseHeaders | undefined): HeaderText {
 
 function checkName(name: string): void {
   try {
-    validateHeaderName(name);
+    http().validateHeaderName(name);
   } catch (cause) {
     const shown = JSON.stringify(name);
     throw new WapixError('WAPIX_INVALID_HEADER', `${shown} is not a header field name`, { cause });
@@ -102,7 +103,7 @@ function checkName(name: string): void {
 
 function checkValue(name: string, value: string): void {
   try {
-    validateHeaderValue(name, value);
+    http().validateHeaderValue(name, value);
   } catch (cause) {
     throw new WapixError(
       'WAPIX_INVALID_HEADER',

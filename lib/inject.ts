@@ -1,9 +1,10 @@
-import { type IncomingMessage, request as send } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { connect, type Socket as NetSocket, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import type { BindingServer } from './bridge/native.js';
+import { http } from './lazy.js';
 
 /** Statuses whose `Response` has no body (Fetch Standard, null body status). */
 const NULL_BODY = new Set([204, 205, 304]);
@@ -38,7 +39,7 @@ export class Injection {
     const { signal } = request;
     const { pathname, search } = new URL(request.url);
     return new Promise((resolve, reject) => {
-      const sent = send({
+      const sent = http().request({
         method: request.method,
         path: pathname + search,
         headers: { host: new URL(request.url).host, ...Object.fromEntries(request.headers) },

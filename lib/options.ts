@@ -1,6 +1,6 @@
-import { createPrivateKey } from 'node:crypto';
 import type { CloseOptions, SecureOptions, ServerOptions } from '../index.js';
 import { WapixError } from './errors.js';
+import { crypto } from './lazy.js';
 
 /** Options that are numbers, and what they count. */
 export const LIMITS = {
@@ -117,7 +117,7 @@ export function readTls(options: SecureOptions): SecureContext {
 
 function decrypt(key: string | Buffer, passphrase: string): Buffer {
   try {
-    const decrypted = createPrivateKey({ key, passphrase });
+    const decrypted = crypto().createPrivateKey({ key, passphrase });
     return Buffer.from(decrypted.export({ type: 'pkcs8', format: 'pem' }));
   } catch (cause) {
     const reason = (cause as Error).message;

@@ -1,11 +1,12 @@
-import { IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Exchange } from './exchange.js';
 import { joinHeaders } from './headers.js';
+import { http } from './lazy.js';
 
 /** A Node `http.IncomingMessage` of the same request, for code that expects one. */
 export function toIncomingMessage(exchange: Exchange): IncomingMessage {
-  const message = new IncomingMessage(toSocket(exchange));
+  const message = new (http().IncomingMessage)(toSocket(exchange));
   const [major, minor] = exchange.httpVersion.split('.').map(Number);
   const rawHeaders = exchange.rawHeaders;
   const headers = exchange.headers ?? joinHeaders(rawHeaders);

@@ -1,7 +1,7 @@
-import { validateHeaderValue } from 'node:http';
 import type { SecurityHeadersOptions } from '../index.js';
 import { WapixError } from './errors.js';
 import type { Exchange } from './exchange.js';
+import { http } from './lazy.js';
 
 const ANCESTORS = { DENY: "'none'", SAMEORIGIN: "'self'" } as const;
 const YEAR = 'max-age=31536000';
@@ -51,7 +51,7 @@ export function readSecurityHeaders(
 function check(name: string, value: unknown): void {
   try {
     if (typeof value !== 'string') throw new TypeError(`${String(value)} is no text`);
-    validateHeaderValue(name, value);
+    http().validateHeaderValue(name, value);
   } catch (cause) {
     throw invalid(`${name}: ${(cause as Error).message}`);
   }
