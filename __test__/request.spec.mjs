@@ -177,6 +177,27 @@ for (const lines of HEADER_LINES) {
     ));
 }
 
+test('headers of a thousand names, in any order, are those of their request', async (t) => {
+  const server = await serveGet(t, ({ headers, raw }) =>
+    json([entries(headers), raw.rawHeaders.filter((_, index) => index % 2 === 0)]),
+  );
+  const client = await connect(t, server);
+  for (let round = 0; round < 2; round += 1) {
+    for (let number = 0; number < 500; number += 1) {
+      const own = [`x-${number}`, `x-${number + 1}`, 'x-of-all'];
+      if (number % 2) own.reverse();
+      const lines = own.map((name, at) => `${name}: ${round}.${number}.${at}\r\n`);
+      client.send(`GET / HTTP/1.1\r\nHost: a\r\n${lines.join('')}\r\n`);
+      const expected = [
+        ['host', 'a'],
+        ...own.map((name, at) => [name, `${round}.${number}.${at}`]),
+      ];
+      const { json: got } = await client.response();
+      t.deepEqual(got, [expected, ['host', ...own]]);
+    }
+  }
+});
+
 test('a header named __proto__ is a header', async (t) => {
   const server = await serveGet(t, ({ headers }) => json(entries(headers)));
   const client = await connect(t, server);

@@ -275,6 +275,19 @@ for (const size of [16_383, 16_384, 16_385, 65_535, 65_536, 131_073, 5_000_000])
   });
 }
 
+test('text of any length and any width is whole, many responses at a time', async (t) => {
+  const widths = ['x', 'é', '€', '🦀', 'x🦀', '\ud83e'];
+  const lengths = [1, 1_023, 1_024, 1_025, 5_461, 16_383, 16_384, 16_385, 60_000];
+  const texts = widths.flatMap((width) => lengths.map((length) => width.repeat(length)));
+  const server = await serve(t, {
+    '/:index': { get: ({ params }) => text(texts[params.index]) },
+  });
+  const responses = await Promise.all(texts.map((_, index) => request(t, server, `GET /${index}`)));
+  for (const [index, { body }] of responses.entries()) {
+    t.true(body.equals(Buffer.from(texts[index])), `text ${index}`);
+  }
+});
+
 test('half a surrogate pair is U+FFFD, and the next response is whole', async (t) => {
   const server = await serve(t, {
     '/high': { get: () => text('a\ud83e') },

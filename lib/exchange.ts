@@ -2,6 +2,7 @@ import type { AsyncResource } from 'node:async_hooks';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { ENCRYPTED, HTTP_2, HTTP_10, METHODS, UTF8_PATH } from './bridge/protocol.js';
 import type { Request } from './request.js';
+import { HeaderFields } from './request-headers.js';
 import type { ResponseStream } from './stream.js';
 
 /** A route as the server runs it; its index is the id that crosses the bridge. */
@@ -78,10 +79,8 @@ export class Exchange {
     return (this.bits & ENCRYPTED) !== 0;
   }
 
-  /** Names and values in turn, as they came. */
-  get rawHeaders(): string[] {
-    const { headersAt, endAt } = this;
-    return headersAt === endAt ? [] : this.text.slice(headersAt, endAt - 1).split('\n');
+  get headerFields(): HeaderFields {
+    return new HeaderFields(this.text, this.headersAt);
   }
 
   parameter(index: number): string {

@@ -1,47 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import type { ResponseHeaders } from '../index.js';
 import { WapixError } from './errors.js';
 import { http } from './lazy.js';
-
-/** Fields of which only the first counts when they are repeated, as in Node's `message.headers`. */
-const FIRST_COUNTS = new Set([
-  'age',
-  'authorization',
-  'content-length',
-  'content-type',
-  'etag',
-  'expires',
-  'from',
-  'host',
-  'if-modified-since',
-  'if-unmodified-since',
-  'last-modified',
-  'location',
-  'max-forwards',
-  'proxy-authorization',
-  'referer',
-  'retry-after',
-  'server',
-  'user-agent',
-]);
-
-/** Joins header lines (names in lower case) as Node's `message.headers` does. */
-export function joinHeaders(lines: readonly string[]): IncomingHttpHeaders {
-  const headers: IncomingHttpHeaders = Object.create(null);
-  for (let index = 0; index + 1 < lines.length; index += 2) {
-    const name = lines[index] as string;
-    const value = lines[index + 1] as string;
-    const earlier = headers[name];
-    if (name === 'set-cookie') {
-      headers[name] = [...(earlier ?? []), value];
-    } else if (earlier === undefined) {
-      headers[name] = value;
-    } else if (!FIRST_COUNTS.has(name)) {
-      headers[name] = `${earlier}${name === 'cookie' ? '; ' : ', '}${value}`;
-    }
-  }
-  return headers;
-}
 
 /** The header fields of a response, checked, as they cross the bridge. */
 export interface HeaderText {

@@ -1,15 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import type { Exchange } from './exchange.js';
-import { joinHeaders } from './headers.js';
 import { http } from './lazy.js';
 
 /** A Node `http.IncomingMessage` of the same request, for code that expects one. */
 export function toIncomingMessage(exchange: Exchange): IncomingMessage {
   const message = new (http().IncomingMessage)(toSocket(exchange));
   const [major, minor] = exchange.httpVersion.split('.').map(Number);
-  const rawHeaders = exchange.rawHeaders;
-  const headers = exchange.headers ?? joinHeaders(rawHeaders);
+  const fields = exchange.headerFields;
+  const rawHeaders = fields.raw;
+  const headers = exchange.headers ?? fields.join();
   // Some fields are getters on the prototype in some versions of Node.
   for (const [key, value] of Object.entries({
     method: exchange.method,

@@ -2,7 +2,6 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Request as Contract } from '../index.js';
 import { parseCookies } from './cookies.js';
 import type { Exchange } from './exchange.js';
-import { joinHeaders } from './headers.js';
 import { clientIp, clientProtocol, type Trust } from './proxy.js';
 import { parseQueryString } from './querystring.js';
 import { toIncomingMessage } from './raw.js';
@@ -36,7 +35,7 @@ export class Request implements Contract {
 
   get headers(): IncomingHttpHeaders {
     const exchange = this.#exchange;
-    exchange.headers ??= joinHeaders(exchange.rawHeaders);
+    exchange.headers ??= exchange.headerFields.join();
     return exchange.headers;
   }
 

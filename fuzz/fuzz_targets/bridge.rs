@@ -220,9 +220,12 @@ impl World<'_> {
         }
         let (mut head, ()) = request.body(()).ok()?.into_parts();
         head.version = version;
-        for (name, value) in &head.headers {
+        for name in head.headers.iter().map(|(name, _)| name) {
             headers.extend_from_slice(name.as_str().as_bytes());
             headers.push(b'\n');
+        }
+        headers.push(b'\n');
+        for value in head.headers.iter().map(|(_, value)| value) {
             headers.extend_from_slice(value.as_bytes());
             headers.push(b'\n');
         }

@@ -14,9 +14,13 @@ import {
 
 /** Text and bytes up to this size are gathered; larger content is handed over as it is. */
 const GATHER_BYTES = 16 * 1024;
+/** Longer text is written where bytes are: one copy fewer. Shorter text costs less than the call. */
+const LONG_TEXT = 1024;
+/** How many bytes of UTF-8 a code unit is, at most. */
+const WIDEST = 3;
 /** Gathered text of this size has a buffer; more than that only large header fields make. */
 const TEXT_ROOM = 128 * 1024;
-const BYTES_ROOM = 64 * 1024;
+const BYTES_ROOM = 128 * 1024;
 const WORDS_ROOM = 4096;
 const LONGEST_RECORD = 6;
 
@@ -159,7 +163,7 @@ export class Outbox {
     const isFull =
       this.#count + LONGEST_RECORD > WORDS_ROOM ||
       this.#textLength > TEXT_ROOM / 2 ||
-      this.#byteLength > BYTES_ROOM - GATHER_BYTES;
+      this.#byteLength > BYTES_ROOM - WIDEST * GATHER_BYTES;
     if (isFull) this.#handOver();
     this.#words[this.#count++] = first;
     this.#words[this.#count++] = key.slot;
@@ -178,11 +182,17 @@ export class Outbox {
   #putContent(first: number, content: Content): number {
     let source = 0;
     let length = 0;
-    if (typeof content === 'string') {
-      length = content.length <= GATHER_BYTES ? Buffer.byteLength(content) : 0;
+    if (typeof content === 'string' && content.length > LONG_TEXT) {
+      if (content.length > GATHER_BYTES) return this.#putContent(first, Buffer.from(content));
+      source = CONTENT_BYTES;
+      length = this.#bytes.write(content, this.#byteLength);
+      this.#byteLength += length;
+    } else if (typeof content === 'string') {
+      length = Buffer.byteLength(content);
       // Of ASCII alone both lengths are the same: there is no pair to look for.
-      const isGathered = length > 0 && (length === content.length || !endsWithinPair(content));
-      if (!isGathered && content !== '') return this.#putContent(first, Buffer.from(content));
+      if (length !== content.length && endsWithinPair(content)) {
+        return this.#putContent(first, Buffer.from(content));
+      }
       source = CONTENT_TEXT;
       this.#text += content;
       this.#textLength += length;

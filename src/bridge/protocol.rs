@@ -29,7 +29,9 @@
 //! | `END`, `FAIL` | slot, serial | | |
 //! | `FILE` | slot, serial | | the next of the files handed over |
 //!
-//! Header fields are `name LF value LF` for each; neither can hold a line feed.
+//! Neither names nor values of header fields can hold a line feed. Those of an answer are `name LF value LF` for
+//! each. Those of a request are `name LF` for each, `LF`, and `value LF` for each: clients of one kind send
+//! the same names again and again, and JavaScript knows them.
 
 pub(super) const REQUEST: u32 = 1;
 pub(super) const CANCELLED: u32 = 2;

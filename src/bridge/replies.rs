@@ -7,7 +7,7 @@ use super::{protocol, slots::Key};
 use crate::{body::FileSource, exchange::Head};
 
 /// How much memory is kept for the next records, in bytes.
-const KEEP: usize = 256 * 1024;
+const KEEP: usize = 1024 * 1024;
 
 /// Records as JavaScript wrote them. Later ones append: each region is read in record order.
 #[derive(Default)]

@@ -167,9 +167,12 @@ impl RequestQueue {
         text.extend_from_slice(decoded_path.as_bytes());
         text.extend_from_slice(peer.ip.as_bytes());
         let headers_start = text.len();
-        for (name, value) in &head.headers {
+        for (name, _) in &head.headers {
             text.extend_from_slice(name.as_str().as_bytes());
             text.push(b'\n');
+        }
+        text.push(b'\n');
+        for (_, value) in &head.headers {
             text.extend_from_slice(value.as_bytes());
             text.push(b'\n');
         }

@@ -29,7 +29,7 @@ use super::socket::Socket;
 use crate::body::{Drained, Passage, is_placeholder};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
-const DIRECT: usize = 16 * 1024;
+const DIRECT: usize = 4 * 1024;
 /// The most that is gathered: beyond it a write waits for the socket.
 const LIMIT: usize = 64 * 1024;
 /// What an idle connection may keep of its buffer.
