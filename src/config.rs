@@ -95,5 +95,8 @@ pub(crate) const HTTP2_STREAMS: u32 = 128;
 pub(crate) const PING_INTERVAL: Duration = Duration::from_secs(20);
 pub(crate) const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// After how long without a request an HTTP/1 connection keeps no memory for reading one.
+pub(crate) const PARK_AFTER: Duration = Duration::from_secs(2);
+
 /// How long a TLS handshake may take.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

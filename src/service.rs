@@ -26,6 +26,7 @@ use crate::{
     request_body::{RefusedBody, read_body},
     request_head::{RefusedHead, check_head},
     router::{Lookup, Method, MethodSet, Params, RouteId, Router, canonicalize},
+    server::Parking,
 };
 
 /// The media type whose headers do not wait for the first chunk.
@@ -39,6 +40,7 @@ pub(crate) struct Service<H> {
     pub(crate) handler: H,
     pub(crate) config: Config,
     pub(crate) load: Load,
+    pub(crate) parking: Parking,
 }
 
 /// What every request of one connection shares.

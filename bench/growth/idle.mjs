@@ -9,7 +9,8 @@ import { ask, CONTENT } from './answer.mjs';
 export const IDLE_CONNECTIONS = 5_000;
 
 const AT_A_TIME = 100;
-const SETTLE_MILLISECONDS = 1_000;
+// wapix lets go of what an idle connection does not need after some seconds.
+const SETTLE_MILLISECONDS = 5_000;
 const WARM_UP = { requests: [{ path: '/users/42' }], connections: 64 };
 
 /** A connection that has had its answer. */

@@ -13,7 +13,7 @@ use std::{
 const DELAY: Duration = Duration::from_secs(1);
 
 /// What gives free memory back to the system a moment after it is called on a runtime.
-pub(super) fn give_back() -> impl Fn() + Send + 'static {
+pub(super) fn give_back() -> impl Fn() + Send + Sync + 'static {
     let is_due = Arc::new(AtomicBool::new(false));
     move || {
         if is_due.swap(true, Ordering::Relaxed) {

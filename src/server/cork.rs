@@ -170,6 +170,27 @@ impl<S: Socket> Corked<S> {
         }
     }
 
+    /// Waits for the first bytes of a request, for hyper's next read; false where the client has left.
+    pub(super) fn poll_ahead(&self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let mut inner = self.lock();
+        if !inner.ahead.is_empty() {
+            return Poll::Ready(Ok(true));
+        }
+        let mut bytes = [MaybeUninit::uninit(); 1024];
+        let mut buffer = ReadBuf::uninit(&mut bytes);
+        ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer))?;
+        inner.ahead.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(!buffer.filled().is_empty()))
+    }
+
+    /// hyper serves the connection no more, until there is a request: `unread` is what it has read of
+    /// one. Lets go of memory that only a connection in use needs.
+    pub(super) fn park(&self, unread: &[u8]) {
+        let mut inner = self.lock();
+        inner.ahead.splice(..0, unread.iter().copied());
+        inner.gathered = Vec::new();
+    }
+
     /// Where hyper, polled, did not wait for the socket: resolves when the client has left.
     pub(super) fn poll_left(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();

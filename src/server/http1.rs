@@ -3,7 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     io,
-    pin::pin,
+    pin::{Pin, pin},
     sync::atomic::Ordering,
     task::Poll,
 };
@@ -39,12 +39,16 @@ pub(super) async fn serve<H: Handler, S>(
     // The connection ends with the request in progress.
     let mut draining = false;
     let outcome = {
-        let respond = service_fn(|request| {
-            stream.head_taken();
-            service.respond(&state, request)
-        });
-        let mut connection =
-            pin!(builder(&service.config).serve_connection(stream.clone(), respond));
+        let connect = || {
+            let respond = service_fn(|request| {
+                stream.head_taken();
+                service.respond(&state, request)
+            });
+            Box::new(builder(&service.config).serve_connection(stream.clone(), respond))
+        };
+        // One or the other.
+        let mut connection = Some(connect());
+        let mut parked = None;
         let mut started = pin!(shutdown.started());
         let mut waits = false;
         let mut stopping = false;
@@ -56,8 +60,28 @@ pub(super) async fn serve<H: Handler, S>(
                 waits = true;
             }
             loop {
+                let Some(serving) = &mut connection else {
+                    match stream.poll_ahead(context) {
+                        Poll::Ready(Ok(true)) => {}
+                        Poll::Ready(Ok(false)) => return Poll::Ready(Outcome::Ended),
+                        Poll::Ready(Err(_)) => return Poll::Ready(Outcome::Gone),
+                        Poll::Pending if stopping && !stream.has_begun() => {
+                            return Poll::Ready(Outcome::Ended);
+                        }
+                        Poll::Pending if stopping => {}
+                        Poll::Pending => {
+                            let waits_for = WaitsFor::ParkedRequest;
+                            return timeouts
+                                .poll(waits_for, &service.config, context)
+                                .map(|()| Outcome::TimedOut(waits_for));
+                        }
+                    }
+                    parked = None;
+                    connection = Some(connect());
+                    continue;
+                };
                 stream.begin();
-                let served = connection.as_mut().poll(context);
+                let served = Pin::new(&mut **serving).poll(context);
                 if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
                     return Poll::Ready(Outcome::Gone);
                 }
@@ -67,7 +91,17 @@ pub(super) async fn serve<H: Handler, S>(
                     .poll(waits_for, &service.config, context)
                     .is_ready()
                 {
-                    return Poll::Ready(Outcome::TimedOut(waits_for));
+                    if !waits_for.is_to_park(&service.config) {
+                        return Poll::Ready(Outcome::TimedOut(waits_for));
+                    }
+                    if served.is_pending()
+                        && !stopping
+                        && let Some(serving) = connection.take()
+                    {
+                        stream.park(&serving.into_parts().read_buf);
+                        parked = Some(service.parking.park());
+                        continue;
+                    }
                 }
                 // Told so, hyper closes what is idle, and what has come of a request is lost with it:
                 // that one is served first.
@@ -77,7 +111,9 @@ pub(super) async fn serve<H: Handler, S>(
                     && (progress != Progress::None || !stream.has_begun())
                 {
                     draining = true;
-                    connection.as_mut().graceful_shutdown();
+                    if let Some(serving) = &mut connection {
+                        Pin::new(&mut **serving).graceful_shutdown();
+                    }
                     continue;
                 }
                 return match served {
@@ -91,7 +127,7 @@ pub(super) async fn serve<H: Handler, S>(
         .await
     };
     let linger = match outcome {
-        Outcome::Gone | Outcome::TimedOut(WaitsFor::Request) => return,
+        Outcome::Gone | Outcome::TimedOut(WaitsFor::Request | WaitsFor::ParkedRequest) => return,
         // What is on its way goes nowhere, and must not look complete.
         Outcome::TimedOut(WaitsFor::Client(_)) => return stream.reset(),
         Outcome::TimedOut(_) => {

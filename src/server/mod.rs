@@ -9,6 +9,7 @@ mod http2_stream;
 #[cfg(unix)]
 mod introducer;
 mod listener;
+mod parking;
 mod shutdown;
 mod socket;
 mod timeouts;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use self::accept::{Accepted, Accepting};
 #[cfg(unix)]
 pub use self::introducer::{Introducer, Introductions, introductions};
+pub(crate) use self::parking::Parking;
 pub use self::{
     listener::{Listener, LocalAddress},
     shutdown::Shutdown,
@@ -48,7 +50,7 @@ pub struct Server<H> {
     tls: Option<Tls>,
     service: Service<H>,
     shutdown: Shutdown,
-    on_lull: Box<dyn Fn() + Send>,
+    on_lull: Arc<dyn Fn() + Send + Sync>,
     #[cfg(unix)]
     introductions: Option<Introductions>,
 }
@@ -71,13 +73,14 @@ impl<H: Handler> Server<H> {
             handler,
             config,
             load: Load::default(),
+            parking: Parking::new(|| {}),
         };
         Self {
             listener,
             tls: None,
             service,
             shutdown: Shutdown::new(),
-            on_lull: Box::new(|| {}),
+            on_lull: Arc::new(|| {}),
             #[cfg(unix)]
             introductions: None,
         }
@@ -89,10 +92,12 @@ impl<H: Handler> Server<H> {
         self
     }
 
-    /// Calls `on_lull`, on the I/O thread, when most of many connections have ended: what they needed
-    /// is free, and can be given back to the system.
-    pub fn with_lull(mut self, on_lull: impl Fn() + Send + 'static) -> Self {
-        self.on_lull = Box::new(on_lull);
+    /// Calls `on_lull`, on the I/O thread, when most of many connections have ended, or many have
+    /// become idle: what they needed is free, and can be given back to the system.
+    pub fn with_lull(mut self, on_lull: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_lull = Arc::new(on_lull);
+        let on_many = Arc::clone(&self.on_lull);
+        self.service.parking = Parking::new(move || on_many());
         self
     }
 

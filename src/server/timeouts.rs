@@ -9,19 +9,31 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::Config;
+use crate::{Config, config::PARK_AFTER};
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum WaitsFor {
     /// The next request: nothing of it has come.
     Request,
+    /// The same, for longer than [`PARK_AFTER`]: who waits for it has waited for a request before.
+    ParkedRequest,
     /// The rest of a request's head.
     Head,
     /// The server: a body being read, a handler, a stream. Who waits here has limits of his own.
     Server,
     /// A client that does not take what is sent, of which it has taken so many bytes.
     Client(u64),
+}
+
+impl WaitsFor {
+    /// Whether who has waited for this long enough is to go on with less, and not to end.
+    pub(super) fn is_to_park(self, config: &Config) -> bool {
+        let is_last = config
+            .keep_alive_timeout
+            .is_some_and(|limit| limit <= PARK_AFTER);
+        self == Self::Request && !is_last
+    }
 }
 
 /// One timer for all limits: a request that is answered before any limit costs no call of it.
@@ -50,8 +62,9 @@ impl Timeouts {
     ) -> Poll<()> {
         let limit = limit_of(waits_for, config);
         if self.waits_for != waits_for {
+            let goes_on = waits_for == WaitsFor::ParkedRequest;
             self.waits_for = waits_for;
-            if limit.is_some() {
+            if limit.is_some() && !goes_on {
                 self.since = Instant::now();
             }
         }
@@ -85,7 +98,11 @@ impl Timeouts {
 
 fn limit_of(waits_for: WaitsFor, config: &Config) -> Option<Duration> {
     match waits_for {
-        WaitsFor::Request => config.keep_alive_timeout,
+        WaitsFor::Request => Some(match config.keep_alive_timeout {
+            Some(limit) => limit.min(PARK_AFTER),
+            None => PARK_AFTER,
+        }),
+        WaitsFor::ParkedRequest => config.keep_alive_timeout,
         WaitsFor::Head => config.headers_timeout,
         WaitsFor::Client(_) => config.write_timeout,
         WaitsFor::Server => None,

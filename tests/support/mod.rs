@@ -63,10 +63,7 @@ impl Running {
     }
 
     pub async fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.address).await.unwrap();
-        Client {
-            stream: BufReader::new(stream),
-        }
+        Client::connect(self.address).await
     }
 
     /// Waits for the server's end: nothing of it is left, and its port is free.
@@ -101,6 +98,13 @@ impl Answer {
 }
 
 impl Client {
+    pub async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
     pub async fn send(&mut self, bytes: &[u8]) {
         patiently(self.stream.get_mut().write_all(bytes))
             .await
