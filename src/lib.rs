@@ -35,7 +35,7 @@ mod service;
 mod task;
 
 #[cfg(unix)]
-pub use self::server::{Introducer, Introductions, introductions};
+pub use self::server::{Arrivals, Introducer, Introductions, Successor, introductions};
 pub use self::{
     body::{BodySender, Direct, DirectWriter, FileSource},
     config::{Config, DEFAULT_BODY_LIMIT, FIRST_STREAM_WINDOW, STREAM_WINDOW},

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use napi_derive::napi;
 
+#[cfg(unix)]
+use super::descriptors::inherited;
 use crate::{Listener, LocalAddress};
 
 /// Where to listen: `ip` and `port`, or `path`.
@@ -14,6 +16,11 @@ pub struct BindingAddress {
     pub path: Option<String>,
     pub backlog: Option<i32>,
     pub reuse_port: Option<bool>,
+    /// In place of all these: the descriptor of a socket that listens, which is the server's from then
+    /// on.
+    pub listener: Option<i32>,
+    /// With `listener`: that of the end of a socket pair to which another server leaves its connections.
+    pub arrivals: Option<i32>,
 }
 
 /// The address bound, or the system's error number.
@@ -29,6 +36,10 @@ pub struct BindingListening {
 const DEFAULT_BACKLOG: i32 = 511;
 
 pub(super) fn bind(address: BindingAddress) -> std::io::Result<Listener> {
+    #[cfg(unix)]
+    if let Some(listener) = address.listener {
+        return Listener::listening(inherited(listener)?.into());
+    }
     if let Some(path) = address.path {
         #[cfg(unix)]
         return Listener::unix(path.into());

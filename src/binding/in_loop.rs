@@ -93,11 +93,13 @@ impl InLoop {
         self.engine.look_for_work();
     }
 
-    /// Begins the shutdown, and waits until no connection is accepted any more.
-    pub(super) fn close(&self, deadline: Duration) {
-        let shutdown = &self.engine.shutdown;
-        shutdown.graceful(deadline);
-        while !shutdown.refuses() {
+    pub(super) fn shutdown(&self) -> &Shutdown {
+        &self.engine.shutdown
+    }
+
+    /// Waits, once a shutdown has begun, until no connection is accepted any more.
+    pub(super) fn wait_refusing(&self) {
+        while !self.engine.shutdown.refuses() {
             self.engine.reactor.turn(None);
         }
         self.engine.look_for_work();

@@ -11,6 +11,8 @@
 mod address;
 mod content;
 #[cfg(unix)]
+mod descriptors;
+#[cfg(unix)]
 mod in_loop;
 mod io_thread;
 mod memory;

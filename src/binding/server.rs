@@ -17,6 +17,8 @@ use napi::{
 };
 use napi_derive::napi;
 
+#[cfg(unix)]
+use super::descriptors::inherited;
 use super::{
     address::{BindingAddress, BindingListening, bind, listening, not_listening},
     coded,
@@ -25,13 +27,13 @@ use super::{
     routes::{BindingRoute, router_of},
     transport::{Placement, Transport},
 };
+#[cfg(unix)]
+use crate::{Arrivals, Introducer, Successor, introductions};
 use crate::{
     Config, Direct, Listener, Server, Tls,
     bridge::{Bridge, Taken},
     router::Router,
 };
-#[cfg(unix)]
-use crate::{Introducer, introductions};
 
 /// The routes and settings of a server, and the server while it runs.
 #[napi]
@@ -90,6 +92,8 @@ impl BindingServer {
         if self.running.borrow().is_some() {
             return Err(Error::from_reason("the server is running already"));
         }
+        #[cfg(unix)]
+        let arrivals = address.arrivals;
         let bound = bind(address).and_then(|listener| {
             let local = listener.local_address()?;
             Ok((listener, local))
@@ -98,40 +102,39 @@ impl BindingServer {
             Ok(bound) => bound,
             Err(error) => return Ok(not_listening(&error)),
         };
-        self.run(&env, listener, &on_work)?;
+        #[cfg(unix)]
+        let arrivals = arrivals.map(|socket| Arrivals::new(inherited(socket)?.into()));
+        #[cfg(unix)]
+        let arrivals = arrivals.transpose()?;
+        self.run(
+            &env,
+            listener,
+            #[cfg(unix)]
+            arrivals,
+            &on_work,
+        )?;
         self.set_ref(&env, true);
         Ok(listening(local))
     }
 
-    /// Starts serving nobody but those that `connect`.
-    #[cfg(unix)]
-    #[napi]
-    pub fn serve_nowhere(&self, env: Env, on_work: Function<'_, (), ()>) -> Result<()> {
-        self.run(&env, Listener::nowhere(), &on_work)?;
-        self.set_ref(&env, false);
-        Ok(())
-    }
-
-    /// A connection to the running server: the descriptor of a Unix socket, which the caller closes.
-    #[cfg(unix)]
-    #[napi]
-    pub fn connect(&self) -> Result<i32> {
-        let running = self.running.borrow();
-        let Some(running) = running.as_ref() else {
-            return Err(Error::from_reason("the server is not running"));
-        };
-        let connection = running.introducer.connect();
-        let connection = connection.map_err(|error| Error::from_reason(error.to_string()))?;
-        Ok(connection.into_raw_fd())
-    }
-
-    fn run(&self, env: &Env, listener: Listener, on_work: &Function<'_, (), ()>) -> Result<()> {
+    fn run(
+        &self,
+        env: &Env,
+        listener: Listener,
+        #[cfg(unix)] arrivals: Option<Arrivals>,
+        on_work: &Function<'_, (), ()>,
+    ) -> Result<()> {
         #[cfg(unix)]
         let (introducer, introductions) = introductions();
         let make_server = |bridge: &Arc<Bridge>| {
             let server = self.server(listener, bridge);
             #[cfg(unix)]
             let server = server.with_introductions(introductions);
+            #[cfg(unix)]
+            let server = match arrivals {
+                Some(arrivals) => server.with_arrivals(arrivals),
+                None => server,
+            };
             server
         };
         let (transport, bridge) = Transport::start(self.placement, env, on_work, make_server)?;
@@ -332,6 +335,44 @@ impl BindingServer {
         if let Some(running) = &*self.running.borrow() {
             running.transport.set_ref(env, referenced);
         }
+    }
+}
+
+#[cfg(unix)]
+#[napi]
+impl BindingServer {
+    /// Starts serving nobody but those that `connect`.
+    #[napi]
+    pub fn serve_nowhere(&self, env: Env, on_work: Function<'_, (), ()>) -> Result<()> {
+        self.run(&env, Listener::nowhere(), None, &on_work)?;
+        self.set_ref(&env, false);
+        Ok(())
+    }
+
+    /// A connection to the running server: the descriptor of a Unix socket, which the caller closes.
+    #[napi]
+    pub fn connect(&self) -> Result<i32> {
+        let running = self.running.borrow();
+        let Some(running) = running.as_ref() else {
+            return Err(Error::from_reason("the server is not running"));
+        };
+        let connection = running.introducer.connect();
+        let connection = connection.map_err(|error| Error::from_reason(error.to_string()))?;
+        Ok(connection.into_raw_fd())
+    }
+
+    /// As `close`, but another process that has the listening socket goes on serving: connections that
+    /// are idle are left to it, through this end of a socket pair (a descriptor, the server's from then
+    /// on).
+    #[napi]
+    pub fn leave(&self, deadline: u32, successor: i32) -> Result<()> {
+        if let Some(running) = &*self.running.borrow() {
+            let deadline = Duration::from_millis(deadline.into());
+            let successor = inherited(successor).and_then(|socket| Successor::new(socket.into()));
+            let successor = successor.map_err(|error| Error::from_reason(error.to_string()))?;
+            running.transport.leave(successor, deadline);
+        }
+        Ok(())
     }
 }
 

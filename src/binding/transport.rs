@@ -10,7 +10,9 @@ use napi::{
 use super::io_thread::IoThread;
 #[cfg(unix)]
 use super::{in_loop::InLoop, uv};
-use crate::{Server, bridge::Bridge};
+#[cfg(unix)]
+use crate::Successor;
+use crate::{Server, Shutdown, bridge::Bridge};
 
 /// Where I/O is done.
 #[derive(Clone, Copy, PartialEq)]
@@ -56,6 +58,10 @@ pub(super) enum Transport {
 }
 
 impl Transport {
+    #[cfg_attr(
+        not(unix),
+        expect(unused_variables, reason = "there is one place only")
+    )]
     pub(super) fn start(
         placement: Placement,
         env: &Env,
@@ -83,13 +89,30 @@ impl Transport {
     /// Stops accepting and, at the latest after `deadline`, closes what is left. Returns when no
     /// connection is accepted any more.
     pub(super) fn close(&self, deadline: Duration) {
+        self.shutdown().graceful(deadline);
+        self.wait_refusing();
+    }
+
+    /// The same, but another process goes on with what is idle.
+    #[cfg(unix)]
+    pub(super) fn leave(&self, successor: Successor, deadline: Duration) {
+        self.shutdown().succeeded_by(successor, deadline);
+        self.wait_refusing();
+    }
+
+    fn shutdown(&self) -> &Shutdown {
         match self {
-            Self::IoThread(io_thread) => {
-                io_thread.shutdown.graceful(deadline);
-                io_thread.shutdown.wait_refusing();
-            }
+            Self::IoThread(io_thread) => &io_thread.shutdown,
             #[cfg(unix)]
-            Self::InLoop(in_loop) => in_loop.close(deadline),
+            Self::InLoop(in_loop) => in_loop.shutdown(),
+        }
+    }
+
+    fn wait_refusing(&self) {
+        match self {
+            Self::IoThread(io_thread) => io_thread.shutdown.wait_refusing(),
+            #[cfg(unix)]
+            Self::InLoop(in_loop) => in_loop.wait_refusing(),
         }
     }
 

@@ -173,7 +173,7 @@ fn close_unix(
     )
 }
 
-fn watched_tcp(stream: TcpStream, address: SocketAddr) -> io::Result<Accepted> {
+pub(super) fn watched_tcp(stream: TcpStream, address: SocketAddr) -> io::Result<Accepted> {
     stream.set_nonblocking(true)?;
     let _ = stream.set_nodelay(true);
     Ok(Accepted {

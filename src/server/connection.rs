@@ -9,7 +9,7 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{Shutdown, Tls, accept::Accepted, cork::Corked, http1, http2, socket::Socket};
+use super::{Shutdown, Tls, Unaware, accept::Accepted, cork::Corked, http1, http2, socket::Socket};
 use crate::{
     config::HANDSHAKE_TIMEOUT,
     handler::{Handler, Peer},
@@ -22,13 +22,14 @@ pub(super) async fn serve<H: Handler>(
     tls: Option<Tls>,
     service: Arc<Service<H>>,
     shutdown: Shutdown,
+    unaware: Unaware,
 ) {
     let Accepted { socket, address } = accepted;
     let peer = Peer::new(address, tls.is_some());
     match tls {
-        None => serve_http(socket, peer, service, &shutdown).await,
+        None => serve_http(socket, peer, service, &shutdown, unaware).await,
         // Boxed: a connection without TLS need not carry the room for it along.
-        Some(tls) => Box::pin(serve_https(socket, tls, peer, service, &shutdown)).await,
+        Some(tls) => Box::pin(serve_https(socket, tls, peer, service, &shutdown, unaware)).await,
     }
 }
 
@@ -38,13 +39,14 @@ async fn serve_http<H: Handler, S>(
     peer: Peer,
     service: Arc<Service<H>>,
     shutdown: &Shutdown,
+    unaware: Unaware,
 ) where
     S: Socket + 'static,
 {
     let stream = Corked::new(stream);
     match begins_as_http2(&stream, &service, shutdown).await {
-        Some(true) => Box::pin(http2::serve(stream, peer, service, shutdown)).await,
-        Some(false) => http1::serve(stream, peer, &service, shutdown).await,
+        Some(true) => Box::pin(http2::serve(stream, peer, service, shutdown, unaware)).await,
+        Some(false) => http1::serve(stream, peer, &service, shutdown, unaware).await,
         None => {}
     }
 }
@@ -57,10 +59,16 @@ async fn begins_as_http2<H, S: Socket>(
     shutdown: &Shutdown,
 ) -> Option<bool> {
     let mut closing = pin!(shutdown.started_for_new());
-    let mut is_closing = false;
+    let mut started = pin!(shutdown.started());
+    let (mut is_closing, mut has_started, mut leaves) = (false, false, false);
     let preface = poll_fn(|context| {
         if let Poll::Ready(preface) = stream.poll_preface(context) {
             return Poll::Ready(preface.ok());
+        }
+        has_started = has_started || started.as_mut().poll(context).is_ready();
+        leaves = has_started && stream.can_leave(shutdown);
+        if leaves {
+            return Poll::Ready(None);
         }
         is_closing = is_closing || closing.as_mut().poll(context).is_ready();
         if is_closing && !stream.has_begun() {
@@ -68,10 +76,14 @@ async fn begins_as_http2<H, S: Socket>(
         }
         Poll::Pending
     });
-    match service.config.keep_alive_timeout {
+    let begun = match service.config.keep_alive_timeout {
         Some(limit) => timeout(limit, preface).await.ok().flatten(),
         None => preface.await,
+    };
+    if leaves {
+        stream.leave(shutdown).await;
     }
+    begun
 }
 
 /// Over TLS both sides agree on the protocol in the handshake (ALPN, RFC 7301).
@@ -81,6 +93,7 @@ async fn serve_https<H: Handler, S>(
     peer: Peer,
     service: Arc<Service<H>>,
     shutdown: &Shutdown,
+    unaware: Unaware,
 ) where
     S: Socket + 'static,
 {
@@ -100,8 +113,8 @@ async fn serve_https<H: Handler, S>(
         return;
     }
     if is_http2 {
-        http2::serve(stream, peer, service, shutdown).await;
+        http2::serve(stream, peer, service, shutdown, unaware).await;
     } else {
-        http1::serve(stream, peer, &service, shutdown).await;
+        http1::serve(stream, peer, &service, shutdown, unaware).await;
     }
 }

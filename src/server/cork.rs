@@ -25,7 +25,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::socket::Socket;
+use super::{Shutdown, socket::Socket};
 use crate::body::{Drained, Passage, is_placeholder};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
@@ -39,6 +39,9 @@ const AHEAD: usize = 16 * 1024;
 /// Behind more than that, how often it is looked whether the client has left: nothing wakes who does
 /// not read.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long to wait where no more can be handed over.
+#[cfg(unix)]
+const FULL: Duration = Duration::from_millis(1);
 /// What an HTTP/2 client sends first (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How many slices one system call is given.
@@ -240,6 +243,41 @@ impl<S: Socket> Corked<S> {
     pub(super) fn has_begun(&self) -> bool {
         let inner = self.lock();
         inner.begun || !inner.ahead.is_empty() || inner.stream.inner().has_unread()
+    }
+
+    /// Whether the connection can be handed over: there is somebody, and nothing of it is in this process.
+    pub(super) fn can_leave(&self, shutdown: &Shutdown) -> bool {
+        #[cfg(unix)]
+        if shutdown.is_succeeded() {
+            let inner = self.lock();
+            return inner.ahead.is_empty()
+                && inner.gathered.is_empty()
+                && !inner.unflushed
+                && inner.stream.inner().descriptor().is_some();
+        }
+        #[cfg(not(unix))]
+        let _ = shutdown;
+        false
+    }
+
+    /// Hands the connection over; false where that cannot be done.
+    pub(super) async fn leave(&self, shutdown: &Shutdown) -> bool {
+        #[cfg(unix)]
+        while let Some(successor) = shutdown.successor() {
+            let handed = match self.lock().stream.inner().descriptor() {
+                Some(connection) => successor.hand_over(connection),
+                None => Err(io::ErrorKind::Unsupported.into()),
+            };
+            match handed {
+                Ok(()) => return true,
+                // Too many have been handed over that nobody has taken yet.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(FULL).await,
+                Err(_) => return false,
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = shutdown;
+        false
     }
 
     /// Writes what is the last, with [`Corked::poll_end`].

@@ -12,7 +12,7 @@ use hyper::{server::conn::http1, service::service_fn};
 use tokio::time::timeout;
 
 use super::{
-    Shutdown,
+    Shutdown, Unaware,
     cork::{Corked, HeldUp},
     socket::Socket,
     timeouts::{Timeouts, WaitsFor},
@@ -32,6 +32,7 @@ pub(super) async fn serve<H: Handler, S>(
     peer: Peer,
     service: &Service<H>,
     shutdown: &Shutdown,
+    mut unaware: Unaware,
 ) where
     S: Socket + 'static,
 {
@@ -61,6 +62,9 @@ pub(super) async fn serve<H: Handler, S>(
             }
             loop {
                 let Some(serving) = &mut connection else {
+                    if stopping && stream.can_leave(shutdown) {
+                        return Poll::Ready(Outcome::Idle);
+                    }
                     match stream.poll_ahead(context) {
                         Poll::Ready(Ok(true)) => {}
                         Poll::Ready(Ok(false)) => return Poll::Ready(Outcome::Ended),
@@ -103,10 +107,27 @@ pub(super) async fn serve<H: Handler, S>(
                         continue;
                     }
                 }
+                if stopping && shutdown.is_succeeded() && served.is_pending() {
+                    if progress == Progress::EventStream {
+                        return Poll::Ready(Outcome::Gone);
+                    }
+                    if waits_for == WaitsFor::Request
+                        && stream.can_leave(shutdown)
+                        && let Some(serving) = connection.take()
+                    {
+                        stream.park(&serving.into_parts().read_buf);
+                        continue;
+                    }
+                    // It can go over when its request has been answered.
+                    if progress != Progress::None {
+                        unaware = None;
+                    }
+                }
                 // Told so, hyper closes what is idle, and what has come of a request is lost with it:
                 // that one is served first.
                 if stopping
                     && !draining
+                    && !stream.can_leave(shutdown)
                     && served.is_pending()
                     && (progress != Progress::None || !stream.has_begun())
                 {
@@ -127,6 +148,7 @@ pub(super) async fn serve<H: Handler, S>(
         .await
     };
     let linger = match outcome {
+        Outcome::Idle if stream.leave(shutdown).await => return,
         Outcome::Gone | Outcome::TimedOut(WaitsFor::Request | WaitsFor::ParkedRequest) => return,
         // What is on its way goes nowhere, and must not look complete.
         Outcome::TimedOut(WaitsFor::Client(_)) => return stream.reset(),
@@ -140,6 +162,7 @@ pub(super) async fn serve<H: Handler, S>(
             return stream.reset();
         }
         Outcome::Malformed => true,
+        Outcome::Idle => false,
         Outcome::Ended | Outcome::Broken => {
             state.answered_early.load(Ordering::Relaxed) || (draining && stream.has_begun())
         }
@@ -171,8 +194,10 @@ enum Outcome {
     Malformed,
     /// A response could not be completed, or the client left in the middle.
     Broken,
-    /// Nothing can be sent any more.
+    /// Nothing can be sent any more, or is to be.
     Gone,
+    /// Nothing is in progress, and another process serves from now on.
+    Idle,
     /// The client kept the connection waiting for too long.
     TimedOut(WaitsFor),
 }

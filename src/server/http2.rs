@@ -16,7 +16,7 @@ use hyper_util::rt::TokioTimer;
 use tokio::time::timeout;
 
 use super::{
-    Shutdown,
+    Shutdown, Unaware,
     cork::Corked,
     http2_stream::{PacedBody, Streams},
     socket::Socket,
@@ -35,11 +35,12 @@ pub(super) async fn serve<H: Handler, S>(
     peer: Peer,
     service: Arc<Service<H>>,
     shutdown: &Shutdown,
+    mut unaware: Unaware,
 ) where
     S: Socket + 'static,
 {
     let state = Arc::new(ConnectionState::new(peer, None));
-    let streams = Streams::new(Arc::clone(&service), Arc::clone(&state));
+    let streams = Streams::new(Arc::clone(&service), Arc::clone(&state), shutdown);
     let respond = {
         let (service, state, streams) = (Arc::clone(&service), Arc::clone(&state), streams.clone());
         service_fn(move |mut request| {
@@ -54,7 +55,11 @@ pub(super) async fn serve<H: Handler, S>(
                 } else {
                     response
                 };
-                let pace = (!is_event_stream(response.headers())).then_some(pace);
+                let is_events = is_event_stream(response.headers());
+                if is_events {
+                    pace.is_of_events();
+                }
+                let pace = (!is_events).then_some(pace);
                 Ok::<_, Infallible>(response.map(|body| PacedBody::new(body, pace)))
             }
         })
@@ -85,6 +90,7 @@ pub(super) async fn serve<H: Handler, S>(
         let idle = timeouts.poll(waits_for, &service.config, context);
         if !draining && (idle.is_ready() || started.as_mut().poll(context).is_ready()) {
             draining = true;
+            unaware = None;
             connection.as_mut().graceful_shutdown();
         }
         let served = connection.as_mut().poll(context);

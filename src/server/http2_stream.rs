@@ -5,7 +5,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
 };
@@ -14,7 +14,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::rt::Executor;
 
-use super::timeouts::{Timeouts, WaitsFor};
+use super::{
+    Shutdown,
+    timeouts::{Timeouts, WaitsFor},
+};
 use crate::{
     body::{ResponseBody, StreamFailed},
     handler::Handler,
@@ -32,6 +35,8 @@ const PIECE: usize = 16 * 1024;
 pub(super) struct Pace {
     /// Odd while a piece waits for the client; one more with each change.
     pieces: AtomicU64,
+    /// The content is events.
+    events: AtomicBool,
 }
 
 impl Pace {
@@ -40,6 +45,10 @@ impl Pace {
             pieces if pieces % 2 == 1 => WaitsFor::Client(pieces),
             _ => WaitsFor::Server,
         }
+    }
+
+    pub(super) fn is_of_events(&self) {
+        self.events.store(true, Ordering::Relaxed);
     }
 
     fn handed_over(&self) {
@@ -119,15 +128,21 @@ impl Body for PacedBody {
 pub(super) struct Streams<H> {
     service: Arc<Service<H>>,
     state: Arc<ConnectionState>,
+    shutdown: Arc<Shutdown>,
     /// Of the request that hyper has just had the service answer: it hands over the stream next.
     pace: Arc<Mutex<Option<Arc<Pace>>>>,
 }
 
 impl<H> Streams<H> {
-    pub(super) fn new(service: Arc<Service<H>>, state: Arc<ConnectionState>) -> Self {
+    pub(super) fn new(
+        service: Arc<Service<H>>,
+        state: Arc<ConnectionState>,
+        shutdown: &Shutdown,
+    ) -> Self {
         Self {
             service,
             state,
+            shutdown: Arc::new(shutdown.clone()),
             pace: Arc::default(),
         }
     }
@@ -145,6 +160,7 @@ impl<H> Clone for Streams<H> {
         Self {
             service: Arc::clone(&self.service),
             state: Arc::clone(&self.state),
+            shutdown: Arc::clone(&self.shutdown),
             pace: Arc::clone(&self.pace),
         }
     }
@@ -163,14 +179,22 @@ where
             .take();
         let pace = pace.unwrap_or_default();
         let (service, state) = (Arc::clone(&self.service), Arc::clone(&self.state));
+        let shutdown = Arc::clone(&self.shutdown);
         task::spawn(async move {
             // The connection is not idle while a response of it is on its way.
             let _in_progress = Share::one(&state.answering);
             let mut stream = pin!(stream);
             let mut timeouts = Timeouts::new();
+            let mut started = None;
             poll_fn(|context| {
                 if stream.as_mut().poll(context).is_ready() {
                     return Poll::Ready(());
+                }
+                if pace.events.load(Ordering::Relaxed) {
+                    let started = started.get_or_insert_with(|| Box::pin(shutdown.succeeded()));
+                    if started.as_mut().poll(context).is_ready() {
+                        return Poll::Ready(());
+                    }
                 }
                 timeouts.poll(pace.waits_for(), &service.config, context)
             })

@@ -69,6 +69,17 @@ impl Listener {
         })
     }
 
+    /// A TCP socket that listens already.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn listening(socket: TcpListener) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self {
+            socket: BoundSocket::Tcp(socket),
+        })
+    }
+
     /// Listens nowhere: for a server that gets its connections from introductions.
     pub fn nowhere() -> Self {
         Self {
@@ -86,6 +97,14 @@ impl Listener {
             #[cfg(unix)]
             BoundSocket::Unix(_, path) => Ok(LocalAddress::Unix(path.clone())),
             BoundSocket::Nowhere => Err(io::ErrorKind::AddrNotAvailable.into()),
+        }
+    }
+
+    /// The TCP socket that listens, watched by nobody.
+    pub fn into_tcp(self) -> Option<TcpListener> {
+        match self.socket {
+            BoundSocket::Tcp(socket) => Some(socket),
+            _ => None,
         }
     }
 

@@ -3,6 +3,8 @@
 mod accept;
 mod connection;
 mod cork;
+#[cfg(unix)]
+mod handover;
 mod http1;
 mod http2;
 mod http2_stream;
@@ -15,14 +17,19 @@ mod socket;
 mod timeouts;
 mod tls;
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use tokio::task::JoinSet;
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 use self::accept::{Accepted, Accepting};
 #[cfg(unix)]
-pub use self::introducer::{Introducer, Introductions, introductions};
+use self::handover::Arriving;
 pub(crate) use self::parking::Parking;
+#[cfg(unix)]
+pub use self::{
+    handover::{Arrivals, Successor},
+    introducer::{Introducer, Introductions, introductions},
+};
 pub use self::{
     listener::{Listener, LocalAddress},
     shutdown::Shutdown,
@@ -53,8 +60,15 @@ pub struct Server<H> {
     on_lull: Arc<dyn Fn() + Send + Sync>,
     #[cfg(unix)]
     introductions: Option<Introductions>,
+    #[cfg(unix)]
+    arrivals: Option<Arrivals>,
 }
 
+/// Held by a connection that has not heard yet that another process serves from now on.
+type Unaware = Option<mpsc::Sender<Infallible>>;
+
+/// How long a process that is to go waits for its connections to hear of it.
+const AWARE: Duration = Duration::from_millis(500);
 /// How many connections at a time are many.
 const MANY: usize = 64;
 
@@ -83,6 +97,8 @@ impl<H: Handler> Server<H> {
             on_lull: Arc::new(|| {}),
             #[cfg(unix)]
             introductions: None,
+            #[cfg(unix)]
+            arrivals: None,
         }
     }
 
@@ -108,6 +124,13 @@ impl<H: Handler> Server<H> {
         self
     }
 
+    /// Serves the connections that another server has left, too.
+    #[cfg(unix)]
+    pub fn with_arrivals(mut self, arrivals: Arrivals) -> Self {
+        self.arrivals = Some(arrivals);
+        self
+    }
+
     /// What stops this server, from any thread.
     pub fn shutdown(&self) -> Shutdown {
         self.shutdown.clone()
@@ -127,19 +150,31 @@ impl<H: Handler> Server<H> {
             on_lull,
             #[cfg(unix)]
             mut introductions,
+            #[cfg(unix)]
+            arrivals,
         } = self;
+        #[cfg(unix)]
+        let arriving = arrivals.map(Arriving::new).transpose()?;
         // Whoever waits for the port goes on when this function is left, however that is.
         let refusing = shutdown.refusing();
         let service = Arc::new(service);
         let mut listener = Accepting::new(listener)?;
         let mut connections = JoinSet::new();
+        let (unaware, mut all_aware) = mpsc::channel(1);
+        #[cfg(unix)]
+        let has_arrivals = arriving.is_some();
+        #[cfg(not(unix))]
+        let has_arrivals = false;
+        // Nobody takes the place of a server that takes nobody's.
+        let unaware = has_arrivals.then_some(unaware);
         // The most at a time since the last lull.
         let mut most = 0;
         let serve = |connections: &mut JoinSet<()>, accepted: Accepted, tls: Option<Tls>| {
             let limit = service.config.max_connections.unwrap_or(usize::MAX);
             if connections.len() < limit {
-                let connection =
-                    connection::serve(accepted, tls, Arc::clone(&service), shutdown.clone());
+                let service = Arc::clone(&service);
+                let (shutdown, unaware) = (shutdown.clone(), unaware.clone());
+                let connection = connection::serve(accepted, tls, service, shutdown, unaware);
                 task::spawn_in(connections, connection);
             }
         };
@@ -148,6 +183,13 @@ impl<H: Handler> Server<H> {
             #[cfg(unix)]
             if let Some(introductions) = &mut introductions {
                 return introductions.next().await;
+            }
+            std::future::pending().await
+        };
+        let arrival = async || {
+            #[cfg(unix)]
+            if let Some(arriving) = &arriving {
+                return arriving.next().await;
             }
             std::future::pending().await
         };
@@ -164,15 +206,24 @@ impl<H: Handler> Server<H> {
                 }
                 // Nobody listens to it but this process: it is not encrypted.
                 accepted = introduction() => serve(&mut connections, accepted, None),
+                // Only what is not encrypted is handed over.
+                accepted = arrival() => serve(&mut connections, accepted, None),
                 accepted = listener.accept() => {
                     serve(&mut connections, accepted, tls.clone());
                     most = most.max(connections.len());
                 }
             }
         }
-        let closing = listener.close(|accepted| serve(&mut connections, accepted, tls.clone()));
-        if let Some(Err(error)) = shutdown.unless_expired(closing).await {
-            eprintln!("wapix: accept: {error}; who waited to be accepted is refused");
+        if shutdown.is_succeeded() {
+            drop(listener);
+            // Who asks over a connection that is idle gets his answer from the other process.
+            drop(unaware);
+            let _ = timeout(AWARE, all_aware.recv()).await;
+        } else {
+            let closing = listener.close(|accepted| serve(&mut connections, accepted, tls.clone()));
+            if let Some(Err(error)) = shutdown.unless_expired(closing).await {
+                eprintln!("wapix: accept: {error}; who waited to be accepted is refused");
+            }
         }
         // The port is free from here on.
         drop(refusing);

@@ -14,6 +14,9 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+#[cfg(unix)]
+use super::handover::Successor;
+
 /// Stops a server. Clones stop the same one.
 #[derive(Clone)]
 pub struct Shutdown {
@@ -21,6 +24,8 @@ pub struct Shutdown {
     /// Set before anybody is told of a stage: cheaper to ask, again and again, than the stage.
     has_started: Arc<AtomicBool>,
     refuses: Arc<(Mutex<bool>, Condvar)>,
+    #[cfg(unix)]
+    successor: Arc<std::sync::OnceLock<Successor>>,
 }
 
 #[derive(Clone, Copy, PartialEq, PartialOrd)]
@@ -54,6 +59,8 @@ impl Shutdown {
             stage: Arc::new(watch::Sender::new(Stage::Running)),
             has_started: Arc::default(),
             refuses: Arc::default(),
+            #[cfg(unix)]
+            successor: Arc::default(),
         }
     }
 
@@ -62,6 +69,30 @@ impl Shutdown {
     pub fn graceful(&self, deadline: Duration) {
         let deadline = Instant::now() + deadline;
         self.advance(Stage::Graceful { deadline });
+    }
+
+    /// Leaves the listening socket, which another process has as well, and what is idle to `successor`;
+    /// ends event streams, whose clients come back by themselves, and the other connections as
+    /// [`Shutdown::graceful`] does.
+    #[cfg(unix)]
+    pub fn succeeded_by(&self, successor: Successor, deadline: Duration) {
+        // Of two the first was meant.
+        let _ = self.successor.set(successor);
+        self.graceful(deadline);
+    }
+
+    /// Who serves what is left from now on.
+    #[cfg(unix)]
+    pub(super) fn successor(&self) -> Option<&Successor> {
+        self.successor.get().filter(|_| self.has_started())
+    }
+
+    /// Whether another process serves from now on.
+    pub(super) fn is_succeeded(&self) -> bool {
+        #[cfg(unix)]
+        return self.successor().is_some();
+        #[cfg(not(unix))]
+        false
     }
 
     /// Waits, once a shutdown has begun, until no connection is accepted any more and the port is free.
@@ -125,6 +156,14 @@ impl Shutdown {
         let mut stage = self.stage.subscribe();
         // The sender lives in `self`: the channel cannot close while this waits.
         let _ = stage.wait_for(|stage| *stage != Stage::Running).await;
+    }
+
+    /// Resolves when another process serves from now on.
+    pub(super) async fn succeeded(&self) {
+        self.started().await;
+        if !self.is_succeeded() {
+            std::future::pending().await
+        }
     }
 
     /// Resolves when connections must close, whatever they are doing.

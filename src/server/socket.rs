@@ -1,7 +1,7 @@
 //! What a connection's socket can do beyond reading and writing: TCP, Unix, and TLS over either.
 
 #[cfg(unix)]
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::{
     future::Future,
     io::{self, IoSlice, Write as _},
@@ -38,6 +38,12 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
 
     /// Makes its closing a reset (TCP's RST).
     fn reset(&self);
+
+    /// What another process can go on with; `None` where it would have to know more.
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 fn peeks(socket: &SockRef<'_>) -> bool {
@@ -76,6 +82,11 @@ impl Socket for TcpStream {
         // Failing means that the connection is gone already.
         let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
     }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
 }
 
 #[cfg(unix)]
@@ -107,6 +118,10 @@ where
     fn reset(&self) {
         // Failing means that the connection is gone already.
         let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
     }
 }
 
@@ -160,6 +175,11 @@ impl Socket for Box<dyn Socket> {
 
     fn reset(&self) {
         (**self).reset();
+    }
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        (**self).descriptor()
     }
 }
 
