@@ -91,6 +91,25 @@ test('dev: waits for a change where the server has crashed', async (t) => {
   t.is(await bodyOf(url), 'mended');
 });
 
+test('dev: --include and --exclude say what restarts', async (t) => {
+  const { root, write } = project(t, { 'src/routes/get.ts': answering('"served"') });
+  const start = async (...globs) => {
+    const run = wapix(t, root, ['dev', '-p', '0', ...globs]);
+    await run.url();
+    return run;
+  };
+  const some = await start('--include', '*.txt', '--exclude', 'notes.*');
+  // Restarts for every change: when it has, the other one has had the time to.
+  const all = await start();
+  for (const file of ['src/routes/get.ts', 'src/notes.txt', 'src/data.json']) {
+    write(file, answering(JSON.stringify(file)));
+    await all.restart();
+  }
+  t.notRegex(some.stdout, /restarted/);
+  write('src/words.txt', 'words');
+  await some.restart();
+});
+
 const EVENTS = `
 import { Readable } from 'node:stream';
 import { stream } from 'wapix';

@@ -63,6 +63,12 @@ export class WapixError extends Error {
   }
 }
 
+/** The errors that one of wapix's was made of: none, one or several. */
+export function causesOf({ cause }: WapixError): unknown[] {
+  if (cause === undefined) return [];
+  return cause instanceof AggregateError ? cause.errors : [cause];
+}
+
 /** An error thrown by the addon carries one of our codes: make it ours. */
 export function fromNative(error: unknown): unknown {
   if (error instanceof Error && 'code' in error && String(error.code) in CODES) {

@@ -3,9 +3,19 @@ import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import type { ListenOptions } from '../index.js';
 
+/** Descriptors that this process was started with; the server's from then on. */
+export interface InheritedPort {
+  /** A socket that listens. */
+  readonly listener: number;
+  /** Where the connections come from that the process before has left. */
+  readonly arrivals: number;
+}
+
 /** Where to listen, as `listen` was told. */
 export interface ListenArguments extends ListenOptions {
   readonly backlog?: number;
+  /** In place of an address: what {@link openPort} of another process has opened. */
+  readonly inherited?: InheritedPort;
   readonly callback?: () => void;
 }
 
@@ -47,6 +57,25 @@ export function resolveHost(
   callback: (error: NodeJS.ErrnoException | null, ip: string) => void,
 ): void {
   lookup(host, callback);
+}
+
+/** What binding `::` fails with where the system has no IPv6. */
+const NO_IPV6 = new Set([
+  constants.errno.EAFNOSUPPORT,
+  constants.errno.EADDRNOTAVAIL,
+  constants.errno.EINVAL,
+]);
+
+/** Binds to `ip`, or to every address: as Node does, every IPv4 address where the system has no IPv6. */
+export function bindTo<T>(
+  ip: string | undefined,
+  bind: (ip: string) => T,
+  errnoOf: (bound: T) => number | undefined,
+): T {
+  const bound = bind(ip ?? '::');
+  const errno = errnoOf(bound);
+  const isWithoutIpv6 = ip === undefined && errno !== undefined && NO_IPV6.has(errno);
+  return isWithoutIpv6 ? bind('0.0.0.0') : bound;
 }
 
 /** The error that Node's own servers emit where listening fails. */

@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events';
 import { type AddressInfo, isIP } from 'node:net';
-import { constants } from 'node:os';
 import type { BindingListening } from '../binding/index.js';
 import type {
   CloseOptions,
@@ -16,16 +15,21 @@ import { fromNative, WapixError } from './errors.js';
 import type { Route } from './exchange.js';
 import { readHooks } from './hooks.js';
 import { Injection } from './inject.js';
-import { type ListenArguments, listenError, readListenArguments, resolveHost } from './listen.js';
+import {
+  bindTo,
+  type ListenArguments,
+  listenError,
+  readListenArguments,
+  resolveHost,
+} from './listen.js';
 import { readDeadline, readIoThreads, readLimits, readLivenessPath, readTls } from './options.js';
 import { readTrust } from './proxy.js';
 
-/** What binding `::` fails with where the system has no IPv6. */
-const NO_IPV6 = new Set([
-  constants.errno.EAFNOSUPPORT,
-  constants.errno.EADDRNOTAVAIL,
-  constants.errno.EINVAL,
-]);
+/** How to close for a server that another process takes the place of. */
+export interface LeaveOptions extends CloseOptions {
+  /** The descriptor of the end of a socket pair to leave connections to, the server's from then on. */
+  readonly successor: number;
+}
 
 type Callback = (error?: Error) => void;
 
@@ -107,7 +111,7 @@ class Server extends EventEmitter implements Contract {
     return this;
   }
 
-  close(first?: CloseOptions | Callback, second?: Callback): this {
+  close(first?: CloseOptions | LeaveOptions | Callback, second?: Callback): this {
     const [options, callback] = typeof first === 'function' ? [undefined, first] : [first, second];
     const deadline = readDeadline(options);
     if (this.#state === 'resolving') {
@@ -126,7 +130,8 @@ class Server extends EventEmitter implements Contract {
     if (callback) this.once('close', () => callback());
     this.#state = 'closing';
     this.#address = null;
-    this.#native.close(deadline);
+    if (options && 'successor' in options) this.#native.leave(deadline, options.successor);
+    else this.#native.close(deadline);
     return this;
   }
 
@@ -165,21 +170,21 @@ class Server extends EventEmitter implements Contract {
 
   #bind(where: ListenArguments, ip: string | undefined): void {
     const { path, backlog } = where;
-    const listen = (ip: string) =>
-      this.#native.listen(
-        {
-          ...(path === undefined ? { port: where.port ?? 0 } : { path }),
-          ip,
-          ...(backlog === undefined ? {} : { backlog }),
-          ...(where.reusePort ? { reusePort: true } : {}),
-        },
-        this.#dispatcher.onWork,
-      );
-    let bound = listen(ip ?? '::');
-    // As Node does: every IPv4 address where the system has no IPv6.
-    if (bound.errno !== undefined && ip === undefined && NO_IPV6.has(bound.errno)) {
-      bound = listen('0.0.0.0');
-    }
+    const place = where.inherited ?? (path === undefined ? { port: where.port ?? 0 } : { path });
+    const bound = bindTo(
+      ip,
+      (ip) =>
+        this.#native.listen(
+          {
+            ...place,
+            ip,
+            ...(backlog === undefined ? {} : { backlog }),
+            ...(where.reusePort ? { reusePort: true } : {}),
+          },
+          this.#dispatcher.onWork,
+        ),
+      ({ errno }) => errno,
+    );
     if (bound.errno !== undefined) {
       const error = listenError(bound.errno, ip === undefined ? where : { ...where, host: ip });
       process.nextTick(() => this.emit('error', error));

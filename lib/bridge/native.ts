@@ -4,7 +4,7 @@ type Binding = typeof import('../../binding/index.js');
 export type BindingServer = InstanceType<Binding['BindingServer']>;
 
 /** The one place that loads the addon. */
-export const { createServer, findJsonError, parseMultipart } = load();
+export const { createServer, findJsonError, openPort, parseMultipart } = load();
 
 function load(): Binding {
   try {

@@ -1,68 +1,96 @@
 /**
- * The process that serves under `wapix dev`. It loads the routes, says so, and listens when the
- * supervisor tells it to: until then the process before it serves.
+ * A process of `wapix dev`. It is started before it is needed, loads the routes when it is told to, and
+ * serves them when it is told to: until then the process before it serves.
  */
-import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-import { type Order, PORTS_ARE_SHARED, type Report } from './messages.js';
+import type { Server } from '../../index.js';
+import type { RouteFile } from '../routes/scan.js';
+import { ErrorPages } from './error-pages.js';
+import type { Order, Report } from './messages.js';
+import { toMistake } from './mistake.js';
 import type { ServeOptions } from './options.js';
+import { INHERITED, PORTS_ARE_INHERITED } from './port.js';
 import { report } from './report.js';
+import type { Listening } from './serve.js';
 
 const TAKEOVER_DEADLINE_MS = 2_000;
 const TAKEOVER_RETRY_MS = 10;
+/** How long requests in flight may take to finish when another process takes over. */
+const LEAVE_DEADLINE_MS = 10_000;
 
-async function run(options: ServeOptions): Promise<void> {
-  process.on('disconnect', () => process.exit());
-  // A terminal signals the whole process group. When to end is for the supervisor to say.
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => {});
+class Child {
+  readonly #options: ServeOptions;
+  readonly #pages = new ErrorPages();
+  #server: Server | undefined;
+  #files: readonly RouteFile[] | undefined;
 
-  // Imported here so that what loading it may throw (a missing binary) is reported as well.
-  const { listen, prepare } = await import('./serve.js');
-  // The channel must not hide that loading has come to nothing (an await that never settles).
-  process.channel?.unref();
-  const { server, files } = await prepare(options);
-  process.channel?.ref();
+  constructor(options: ServeOptions) {
+    this.#options = options;
+  }
 
-  process.on('message', async (order: Order) => {
-    if (order.type === 'stop') {
-      // Once this returns, nobody else is accepted.
-      server.close(() => process.exit());
-      send({ type: 'left' });
-      return;
-    }
+  async follow(order: Order): Promise<void> {
+    if (order.type === 'load') await this.#load();
+    else if (order.type === 'show') this.#pages.show(order.mistake);
+    else if (order.type === 'listen') await this.#listen(order);
+    else this.#end(order.type === 'leave');
+  }
+
+  /** Loads what loading routes takes: done before there is a hurry. */
+  async warmUp(): Promise<void> {
+    // Imported here so that what loading it may throw (a missing binary) is reported as well.
+    await import('./serve.js');
+    if (!hasTypeScript(this.#options.routes)) return;
+    const { warmUp } = await import('../routes/typescript.js');
+    await warmUp();
+  }
+
+  async #load(): Promise<void> {
+    const { prepare } = await import('./serve.js');
+    // The channel must not hide that loading has come to nothing (an await that never settles).
+    process.channel?.unref();
     try {
-      const where = { ...options, port: order.port };
-      if (PORTS_ARE_SHARED && !order.takeover) await insistOnFree(where);
-      const tryToListen = () => listen(server, where, PORTS_ARE_SHARED);
-      const listening = await (order.takeover ? takeOver(tryToListen) : tryToListen());
-      send({ type: 'listening', ...listening, files });
+      const { server, files } = await prepare(this.#options, this.#pages);
+      this.#server = server;
+      this.#files = files;
+      send({ type: 'loaded' });
     } catch (error) {
-      process.exit(report(error));
+      report(error);
+      send({ type: 'failed', mistake: toMistake(error) });
+    } finally {
+      process.channel?.ref();
     }
-  });
-  send({ type: 'loaded' });
+  }
+
+  async #listen({ port, takeover }: Extract<Order, { type: 'listen' }>): Promise<void> {
+    const { listen, prepareAlone } = await import('./serve.js');
+    const server = this.#server ?? prepareAlone(this.#options, this.#pages);
+    this.#server = server;
+    const where = { ...this.#options, port };
+    const listening = await (PORTS_ARE_INHERITED
+      ? listen(server, where, INHERITED)
+      : takeover
+        ? takeOver(() => listen(server, where))
+        : listen(server, where));
+    send({ type: 'listening', ...listening, ...(this.#files && { files: this.#files }) });
+  }
+
+  #end(isSucceeded: boolean): void {
+    if (!this.#server) process.exit();
+    const { successor } = INHERITED;
+    const leave = { deadline: LEAVE_DEADLINE_MS, successor };
+    this.#server.close(isSucceeded && PORTS_ARE_INHERITED ? leave : {}, () => process.exit());
+    // Since it has returned, nobody else is accepted.
+    send({ type: 'left' });
+  }
 }
 
-/**
- * Fails where anybody listens on the port already. Those who share a port would not notice: another
- * `wapix dev` takes this way, and must be told that the port is in use.
- */
-async function insistOnFree({ port, host }: ServeOptions): Promise<void> {
-  const probe = createServer();
-  probe.listen({ port, ...(host !== undefined && { host }), exclusive: true });
-  await once(probe, 'listening');
-  probe.close();
-  await once(probe, 'close');
-}
-
-/** Listens as soon as the process before has let go of the port, where it has to. */
-async function takeOver<T>(tryToListen: () => Promise<T>): Promise<T> {
+/** Listens as soon as the process before has let go of the port. */
+async function takeOver(listen: () => Promise<Listening>): Promise<Listening> {
   const deadline = performance.now() + TAKEOVER_DEADLINE_MS;
   for (;;) {
     try {
-      return await tryToListen();
+      return await listen();
     } catch (error) {
       const inUse = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
       if (!inUse || performance.now() > deadline) throw error;
@@ -71,8 +99,29 @@ async function takeOver<T>(tryToListen: () => Promise<T>): Promise<T> {
   }
 }
 
+function hasTypeScript(routes: string): boolean {
+  return (
+    existsSync(routes) &&
+    readdirSync(routes, { recursive: true }).some((name) => /ts$/.test(`${name}`))
+  );
+}
+
 function send(message: Report): void {
   process.send?.(message);
 }
 
-run(JSON.parse(process.argv[2] as string)).catch((error) => process.exit(report(error)));
+function run(options: ServeOptions): void {
+  process.on('disconnect', () => process.exit());
+  // A terminal signals the whole process group. When to end is for the supervisor to say.
+  process.on('SIGINT', () => {});
+  process.on('SIGTERM', () => {});
+  const child = new Child(options);
+  let done = Promise.resolve();
+  const then = (next: () => Promise<void>): void => {
+    done = done.then(next).catch((error) => process.exit(report(error)));
+  };
+  process.on('message', (order: Order) => then(() => child.follow(order)));
+  then(() => child.warmUp());
+}
+
+run(JSON.parse(process.argv[2] as string));

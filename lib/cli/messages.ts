@@ -1,29 +1,33 @@
 import type { RouteFile } from '../routes/scan.js';
+import type { Mistake } from './mistake.js';
 
-/**
- * Whether two processes can listen on a port (SO_REUSEPORT): then the next one listens before the one
- * before it stops. Where they cannot, it tries until the port is free.
- */
-export const PORTS_ARE_SHARED = process.platform !== 'win32';
-
-/** What the supervisor tells the process that serves. */
+/** What the supervisor tells a process of its own. */
 export type Order =
+  /** Load the routes. */
+  | { readonly type: 'load' }
+  /** Show this in a browser, until another process serves. */
+  | { readonly type: 'show'; readonly mistake: Mistake }
   | {
       readonly type: 'listen';
       readonly port: number;
       /** Whether a process before has the port, and lets go of it. */
       readonly takeover: boolean;
     }
+  /** Another process serves from now on. */
+  | { readonly type: 'leave' }
   | { readonly type: 'stop' };
 
-/** What the process that serves tells the supervisor. */
+/** What such a process tells the supervisor. */
 export type Report =
   | { readonly type: 'loaded' }
+  /** The routes could not be loaded, which it has printed. */
+  | { readonly type: 'failed'; readonly mistake: Mistake }
   | {
       readonly type: 'listening';
       readonly port: number;
       readonly url: string;
-      readonly files: readonly RouteFile[];
+      /** What it serves; none where it has nothing but a mistake to show. */
+      readonly files?: readonly RouteFile[];
     }
-  /** It was told to stop, and has the port no more. */
+  /** It was told to leave or to stop, and accepts nobody any more. */
   | { readonly type: 'left' };

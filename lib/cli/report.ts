@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { WapixError } from '../errors.js';
+import { causesOf, WapixError } from '../errors.js';
+import { codeFrame, placeOf } from './frame.js';
 
 /**
  * Prints `error` on stderr as one block: its code, what happened, where, and what to do.
@@ -10,14 +11,22 @@ export function report(error: unknown): number {
   const [first, ...rest] = describe(error);
   process.stderr.write(`error ${first}\n`);
   for (const line of rest) process.stderr.write(line === '' ? '\n' : `  ${line}\n`);
+  reportFrame(error);
   return error instanceof WapixError && error.code === 'WAPIX_INVALID_OPTION' ? 2 : 1;
 }
 
-function describe(error: unknown): string[] {
+/** Prints the lines of the application's code that `error` comes from, where there are any. */
+export function reportFrame(error: unknown): void {
+  const place = placeOf(error);
+  const frame = place && codeFrame(place);
+  if (frame === undefined) return;
+  process.stderr.write(`\n${frame.replace(/^/gm, '  ')}\n\n`);
+}
+
+/** What there is to say of an error, in lines, the first of them its code or name. */
+export function describe(error: unknown): string[] {
   if (error instanceof WapixError) {
-    const causes = error.cause instanceof AggregateError ? error.cause.errors : [error.cause];
-    const details = causes.filter((cause) => cause !== undefined);
-    return [error.code, ...error.message.split('\n'), ...details.flatMap(stackOf)];
+    return [error.code, ...error.message.split('\n'), ...causesOf(error).flatMap(stackOf)];
   }
   if (error instanceof Error && 'syscall' in error && 'code' in error) {
     return [String(error.code), ...explain(error as SystemError)];

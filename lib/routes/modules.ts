@@ -13,9 +13,15 @@ type Import = (specifier: string) => Promise<unknown>;
  * right in a cycle, but wrong for two handlers that happen to import one module at a time.
  */
 export class ModuleMap {
+  /** What the loader knows without looking for a file: there are as many imports of it as files. */
+  readonly #known: ReadonlySet<string>;
   readonly #modules = new Map<string, Promise<unknown>>();
   /** The imports that are being waited for. */
   readonly #waits = new Set<{ readonly from: string; readonly to: string }>();
+
+  constructor(known: readonly string[]) {
+    this.#known = new Set(known);
+  }
 
   /**
    * What `file` imports with.
@@ -26,7 +32,7 @@ export class ModuleMap {
   importerFor(file: string, load: Import, resolve: (specifier: string) => string): Import {
     const from = resolvePath(file);
     return async (specifier) => {
-      const to = locate(specifier, resolve);
+      const to = this.#known.has(specifier) ? undefined : locate(specifier, resolve);
       const direct = to === undefined || this.#isWaiting(to, from);
       return interop(
         await (direct ? load(specifier) : this.#import(from, to, () => load(specifier))),

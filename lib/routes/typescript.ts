@@ -19,7 +19,7 @@ export async function createTypeScriptImporter(directory: string): Promise<Impor
   // jiti's own interop remembers the first value read of each export, so that a binding assigned
   // later never changes for the importer. It is off, and `ModuleMap` stands in for it.
   const transpiler = createJiti(directory, { interopDefault: false, fsCache: false });
-  const modules = new ModuleMap();
+  const modules = new ModuleMap([PACKAGE]);
   const options: JitiOptions = {
     interopDefault: false,
     fsCache: cacheDirectory(directory),
@@ -27,7 +27,7 @@ export async function createTypeScriptImporter(directory: string): Promise<Impor
     virtualModules: {
       [MODULE_MAP]: modules,
       // Routes get the very package that serves them: a second copy would not know its results.
-      wapix: await import('../index.js'),
+      [PACKAGE]: await import('../index.js'),
     },
   };
   const parent = join(directory, 'routes.ts');
@@ -41,6 +41,18 @@ export async function createTypeScriptImporter(directory: string): Promise<Impor
     return (file) => jiti.import(file);
   }
 }
+
+/** Loads what {@link createTypeScriptImporter} needs, which takes longer than to use it. */
+export async function warmUp(): Promise<void> {
+  const { createJiti } = await import('jiti');
+  createJiti(__filename, { fsCache: false }).transform({
+    source: 'const warm: boolean = true;',
+    ts: true,
+    async: true,
+  });
+}
+
+const PACKAGE = 'wapix';
 
 /** What a transpiled module finds the {@link ModuleMap} under. */
 const MODULE_MAP = 'wapix:modules';
