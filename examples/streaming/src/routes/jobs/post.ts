@@ -1,11 +1,11 @@
-import { type BadRequest, badRequest, type Created, created, type RequestHandler } from 'wapix';
+import { type BadRequest, badRequest, type Created, created } from 'wapix';
 import { startJob } from '../../jobs';
+import type { RequestHandler } from './$types';
 
-type Params = Record<string, never>;
 type Result = Created<{ id: string }> | BadRequest<{ error: string }>;
 type Body = { steps?: unknown } | undefined;
 
-const handler: RequestHandler<Params, Result, Body> = (req) => {
+const handler: RequestHandler<Result, Body> = (req) => {
   const steps = req.body?.steps;
   if (typeof steps !== 'number' || !(steps >= 1)) {
     return badRequest({ error: 'Send {"steps": 200}' });

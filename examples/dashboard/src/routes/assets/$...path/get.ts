@@ -1,6 +1,6 @@
-import type { RequestHandler } from 'wapix';
 import { publicFile } from '../../../page';
+import type { RequestHandler } from './$types';
 
-const handler: RequestHandler<{ path: string }> = (req) => publicFile(req.params.path);
+const handler: RequestHandler = (req) => publicFile(req.params.path);
 
 export default handler;

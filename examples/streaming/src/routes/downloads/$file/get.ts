@@ -3,14 +3,14 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { type HttpResult, type NotFound, notFound, type RequestHandler, stream } from 'wapix';
+import { type HttpResult, type NotFound, notFound, stream } from 'wapix';
+import type { RequestHandler } from './$types';
 
 const directory = fileURLToPath(new URL('../../../../files', import.meta.url));
 
-type Params = { file: string };
 type Result = HttpResult<Readable> | NotFound<{ error: string }>;
 
-const handler: RequestHandler<Params, Result> = async (req) => {
+const handler: RequestHandler<Result> = async (req) => {
   const { file } = req.params;
   // Stays in the directory: a parameter is never `..`, and has no slash in it.
   const path = join(directory, file);

@@ -3,7 +3,8 @@ import { stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { type HttpResult, type NotFound, notFound, type RequestHandler, stream } from 'wapix';
+import { type HttpResult, type NotFound, notFound, stream } from 'wapix';
+import type { RequestHandler } from './$types';
 
 const directory = fileURLToPath(new URL('../../../../public', import.meta.url));
 
@@ -12,11 +13,10 @@ const MEDIA_TYPES: Partial<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
 };
 
-/** One or more segments, joined by `/`. */
-type Params = { path: string };
 type Result = HttpResult<Readable> | NotFound<{ error: string }>;
 
-const handler: RequestHandler<Params, Result> = async (req) => {
+const handler: RequestHandler<Result> = async (req) => {
+  // One or more segments, joined by `/`.
   const path = join(directory, req.params.path);
   const stats = await stat(path).catch(() => undefined);
   if (!stats?.isFile()) return notFound({ error: `There is no ${req.params.path}` });

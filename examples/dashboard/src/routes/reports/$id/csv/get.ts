@@ -1,7 +1,8 @@
-import { notFound, type RequestHandler, status, stream } from 'wapix';
+import { notFound, status, stream } from 'wapix';
 import { findReport } from '../../../../reports';
+import type { RequestHandler } from './$types';
 
-const handler: RequestHandler<{ id: string }> = (req) => {
+const handler: RequestHandler = (req) => {
   const report = findReport(req.params.id);
   if (!report) return notFound({ error: `There is no report ${req.params.id}` });
   if (report.percent < 100) return status(409, { error: 'It is not ready yet' });

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { notFound, type RequestHandler, stream } from 'wapix';
+import { notFound, stream } from 'wapix';
 import { findReport, type Report } from '../../../../reports';
+import type { RequestHandler } from './$types';
 
 /** How far the report is, until its end. Who reads slowly sees fewer steps, but always the last. */
 async function* progress(report: Report, signal: AbortSignal): AsyncGenerator<string> {
@@ -11,7 +12,7 @@ async function* progress(report: Report, signal: AbortSignal): AsyncGenerator<st
   }
 }
 
-const handler: RequestHandler<{ id: string }> = (req) => {
+const handler: RequestHandler = (req) => {
   const report = findReport(req.params.id);
   if (!report) return notFound({ error: `There is no report ${req.params.id}` });
   return stream(progress(report, req.signal), 'text/event-stream', {

@@ -1,7 +1,8 @@
 import { on } from 'node:events';
-import { type HttpResult, type NotFound, notFound, type RequestHandler, stream } from 'wapix';
+import { type HttpResult, type NotFound, notFound, stream } from 'wapix';
 import { event } from '../../../../event';
 import { findJob, type Job } from '../../../../jobs';
+import type { RequestHandler } from './$types';
 
 /** The job's progress as events, from where it is now to its end. */
 async function* progress(job: Job, signal: AbortSignal): AsyncGenerator<string> {
@@ -15,10 +16,9 @@ async function* progress(job: Job, signal: AbortSignal): AsyncGenerator<string> 
   yield event('complete', { steps });
 }
 
-type Params = { id: string };
 type Result = HttpResult<AsyncGenerator<string>> | NotFound<{ error: string }>;
 
-const handler: RequestHandler<Params, Result> = (req) => {
+const handler: RequestHandler<Result> = (req) => {
   const job = findJob(req.params.id);
   if (!job) return notFound({ error: `There is no job ${req.params.id}` });
   // A generator that waits for its next event cannot be ended from outside: the signal ends the
