@@ -47,11 +47,26 @@ export default defineConfig({
           page('Security', '/reference/security'),
         ],
       },
-      { text: 'Figures', items: [page('Benchmarks', '/benchmarks')] },
+      {
+        text: 'Figures',
+        items: [
+          page('Benchmarks', '/benchmarks'),
+          page('Where the time goes', '/internals/performance'),
+        ],
+      },
     ],
   },
-  markdown: { config: (md) => md.core.ruler.push('outside', withoutOutside) },
+  markdown: {
+    anchor: { slugify },
+    config: (md) => md.core.ruler.push('outside', withoutOutside),
+  },
 });
+
+/** What GitHub makes of a heading: links to it work in both places. */
+function slugify(heading) {
+  const words = heading.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, '');
+  return words.trim().replace(/\s/g, '-');
+}
 
 /** A link to a file of the repository leads nowhere on the site: its text is left. */
 function withoutOutside({ tokens, env }) {
