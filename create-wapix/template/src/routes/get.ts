@@ -1,4 +1,4 @@
-import { text } from 'wapix';
+import { html } from 'wapix';
 import type { RequestHandler } from './$types.js';
 
 const page = `<!doctype html>
@@ -6,6 +6,7 @@ const page = `<!doctype html>
   <meta charset="utf-8">
   <meta name="viewport" content="width=device-width">
   <title>{{name}}</title>
+  <link rel="icon" href="data:,">
   <style>
     body { font: 1.1rem/1.6 system-ui; max-width: 32rem; margin: 4rem auto; padding: 0 1rem; }
     output { font-variant-numeric: tabular-nums; }
@@ -21,6 +22,6 @@ const page = `<!doctype html>
 </html>
 `;
 
-const handler: RequestHandler = () => text(page, { 'Content-Type': 'text/html; charset=utf-8' });
+const handler: RequestHandler = () => html(page);
 
 export default handler;
