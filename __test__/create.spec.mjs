@@ -1,6 +1,6 @@
 // `npm create wapix`, from the packages that a release publishes to a project that answers.
 
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -17,7 +17,10 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
+import { executablePath, launch } from './helpers/browser.mjs';
 import { within } from './helpers/deadline.mjs';
+import { followDockerfile } from './helpers/dockerfile.mjs';
+import { pages } from './helpers/pages.mjs';
 import { start } from './helpers/program.mjs';
 import { registryOf } from './helpers/registry.mjs';
 
@@ -77,7 +80,9 @@ posix('from nothing to an answer, with two commands', async (t) => {
 
   const app = join(root, 'wapix-app');
   t.true(existsSync(join(app, '.wapix/types/src/routes/hello/$name/$types.d.ts')));
-  await answers(t, npm(t, app, 'run', 'dev', '--', '--port', '0'));
+  const dev = npm(t, app, 'run', 'dev', '--', '--port', '0');
+  if (executablePath) await ticks(t, dev);
+  await answers(t, dev);
 
   // Builds, too.
   const tested = await run(t, app, 'npm', ['test']);
@@ -87,6 +92,25 @@ posix('from nothing to an answer, with two commands', async (t) => {
   const server = npm(t, app, 'start');
   await answers(t, server);
   t.true(server.stdout.includes('lib/routes/hello/$name/get.js'), server.stdout);
+
+  // There is no Docker here: its instructions are followed without.
+  const image = await followDockerfile(t, app, { ...env, ...settings });
+  const [command, ...args] = image.command;
+  const where = { cwd: image.cwd, env: { ...env, ...image.env, PORT: '0' } };
+  const container = start(t, command, args, where);
+  container.interrupt = () => container.child.kill('SIGTERM');
+  await answers(t, container);
+  t.is(container.child.exitCode, 0);
+  t.false(existsSync(join(image.cwd, 'node_modules/typescript')));
+});
+
+test('the Dockerfile is the one that the page on deployment prints', (t) => {
+  const { blocks } = pages().find(({ name }) => name === 'docs/guide/deployment');
+  const { source } = blocks.find(({ language }) => language === 'dockerfile');
+  const root = emptyDirectory(t);
+  execFileSync(process.execPath, [CREATE, root], { env: { ...env, ...standIn(t, 'npm') } });
+  const written = readFileSync(join(root, 'Dockerfile'), 'utf8');
+  t.is(written.replace(/^#.*\n/gm, '').trimEnd(), source.trimEnd());
 });
 
 /** npm, and all that it starts: a signal to npm alone leaves the server behind. */
@@ -101,6 +125,21 @@ function npm(t, cwd, ...args) {
     } catch {} // All have ended.
   });
   return program;
+}
+
+/** In a browser the page shows the time that its event stream tells. */
+async function ticks(t, program) {
+  const [, origin] = await program.printed(/^ {2}(http:\S+)$/m);
+  const browser = await launch();
+  t.teardown(() => browser.close());
+  const page = await browser.newPage();
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => complaints.push(message.text()));
+  await page.goto(origin);
+  await page.locator('output', { hasText: /\d:\d\d/ }).waitFor();
+  t.deepEqual(complaints, []);
+  await browser.close();
 }
 
 async function answers(t, program) {

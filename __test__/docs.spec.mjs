@@ -1,7 +1,9 @@
-// What the documentation prints of a terminal is what a terminal prints: the routes of each page are served, and
-// its commands run. The streaming guide has tests of its own.
+// What the documentation prints is what there is: the routes of each page are served, its commands run, and its
+// JSON and JavaScript are read. TypeScript is for `scripts/docs.mjs`; the pages on streaming and deployment have
+// tests of their own.
 
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { wapix } from './fixtures/cli.mjs';
@@ -51,3 +53,67 @@ for (const { name, blocks } of pages()) {
     },
   );
 }
+
+/** What `wapix dev` is said to print: in the same block, or in the one that follows. */
+function printedByDev(blocks, at) {
+  const [, inBlock] = /^\$ npx wapix dev\n([\s\S]*)$/.exec(blocks[at].source) ?? [];
+  return blocks[at].source === 'npx wapix dev\n' ? blocks[at + 1].source : inBlock;
+}
+
+for (const { name, blocks } of pages()) {
+  const at = blocks.findIndex(({ source }) => /^(\$ )?npx wapix dev$/m.test(source));
+  if (at === -1) continue;
+  test(`${name}: wapix dev prints what it says`, async (t) => {
+    // Of the route that has just been written.
+    const { path, source } = blocks.slice(0, at).findLast((block) => isRoute(block.path));
+    const { root } = project(t, { [path]: source });
+    const run = wapix(t, root, ['dev', '--port', '0']);
+    const { port } = new URL(await run.url());
+    t.is(run.stdout.trimEnd().replace(port, '3000'), printedByDev(blocks, at).trimEnd());
+  });
+}
+
+const all = pages().flatMap(({ name, blocks }) => blocks.map((block) => ({ ...block, name })));
+const blocksOf = (language) => all.filter((block) => block.language === language);
+
+test('JSON is JSON', (t) => {
+  for (const { name, source } of blocksOf('json')) t.notThrows(() => JSON.parse(source), name);
+});
+
+test('JavaScript can be read', async (t) => {
+  const files = Object.fromEntries(blocksOf('js').map(({ source }, at) => [`${at}.mjs`, source]));
+  const { path } = project(t, files);
+  for (const file of Object.keys(files)) {
+    await t.notThrowsAsync(exec(process.execPath, ['--check', path(file)]), files[file]);
+  }
+});
+
+test('npm has the scripts that are named', (t) => {
+  const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
+  const [{ source }] = blocksOf('sh').filter(({ name }) => name === 'README');
+  const named = Array.from(source.matchAll(/^npm (?:run )?(\w+)/gm), ([, script]) => script);
+  t.deepEqual(
+    named.filter((script) => !(script in scripts)),
+    [],
+  );
+});
+
+test('no block is of a kind that nobody looks at', (t) => {
+  const known = [
+    '',
+    'bash',
+    'console',
+    'dockerfile',
+    'ini',
+    'js',
+    'json',
+    'nginx',
+    'sh',
+    'ts',
+    'yaml',
+  ];
+  t.deepEqual(
+    all.filter(({ language }) => !known.includes(language)),
+    [],
+  );
+});
