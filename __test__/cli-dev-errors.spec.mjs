@@ -126,8 +126,10 @@ test('dev: a handler that throws is a page for a browser, and JSON for everybody
   t.regex(body, /src\/routes\/\$id\/get\.ts:7</);
   t.regex(body, /<mark>&gt; +7 \| +return text\(names/);
   t.deepEqual(await call(url), { status: 500, body: '{"error":"Internal Server Error"}' });
-  t.is(run.stderr.match(/wapix: GET \/7 failed: TypeError/g).length, 2);
-  t.regex(run.stderr, /^ {2}> {2}7 \| {3}return text\(names/m);
+  const printed =
+    /wapix: GET \/7 failed: TypeError[\s\S]*?\n {2}> {2}7 \| {3}return text\(names.*\n/;
+  for (const _ of ['the page', 'the JSON']) await run.prints(printed, 'stderr');
+  t.is(run.stderr.match(/failed: TypeError/g).length, 2);
 });
 
 test('start: a handler that throws is JSON for a browser, too', async (t) => {
@@ -135,7 +137,7 @@ test('start: a handler that throws is JSON for a browser, too', async (t) => {
   const run = wapix(t, root, ['start', '-p', '0', '--host', '127.0.0.1']);
   const answer = await go(`${await run.url()}/7`);
   t.deepEqual(answer, { status: 500, body: '{"error":"Internal Server Error"}' });
-  t.regex(run.stderr, /wapix: GET \/7 failed: TypeError/);
+  await run.prints(/wapix: GET \/7 failed: TypeError/, 'stderr');
 });
 
 if (executablePath) {
