@@ -63,7 +63,7 @@ function printedByDev(blocks, at) {
 for (const { name, blocks } of pages()) {
   const at = blocks.findIndex(({ source }) => /^(\$ )?npx wapix dev$/m.test(source));
   if (at === -1) continue;
-  test(`${name}: wapix dev prints what it says`, async (t) => {
+  test.serial(`${name}: wapix dev prints what it says`, async (t) => {
     // Of the route that has just been written.
     const { path, source } = blocks.slice(0, at).findLast((block) => isRoute(block.path));
     const { root } = project(t, { [path]: source });
