@@ -75,9 +75,18 @@ export class Dispatcher {
       }
       // Each request in an asynchronous context of its own: what one handler enters
       // (`AsyncLocalStorage.enterWith`), the next in the batch must not see.
-      const scope = new AsyncResource('WAPIX_REQUEST');
-      exchange.scope = scope;
-      const result: unknown = scope.runInAsyncScope(route.handler, undefined, request);
+      new AsyncResource('WAPIX_REQUEST').runInAsyncScope(this.#handle, this, exchange, request);
+    } catch (error) {
+      this.#fail(exchange, error);
+    }
+    if (++this.#sinceLook >= LOOK_EVERY) this.#look();
+  }
+
+  /** What comes of the handler is seen to in its context, too: `onError` knows what the handler entered. */
+  #handle(exchange: Exchange, request: Request): void {
+    try {
+      const { handler } = exchange.route;
+      const result: unknown = handler(request);
       if (isPromise(result)) {
         result.then(
           (value) => this.#answer(exchange, value),
@@ -89,7 +98,6 @@ export class Dispatcher {
     } catch (error) {
       this.#fail(exchange, error);
     }
-    if (++this.#sinceLook >= LOOK_EVERY) this.#look();
   }
 
   /** With slow handlers answers do not wait for the whole batch: the I/O thread sends them meanwhile. */
@@ -133,8 +141,7 @@ export class Dispatcher {
     onError: NonNullable<Hooks['onError']>,
   ): Promise<void> {
     try {
-      const { scope, request } = exchange;
-      const result = scope?.runInAsyncScope(onError, undefined, error, request as Request);
+      const result: unknown = onError(error, exchange.request as Request);
       this.#respond(exchange, isPromise(result) ? await result : result);
     } catch (another) {
       this.#respondError(exchange, another);

@@ -1,4 +1,3 @@
-import type { AsyncResource } from 'node:async_hooks';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { ENCRYPTED, HTTP_2, HTTP_10, METHODS, UTF8_PATH } from './bridge/protocol.js';
 import type { Request } from './request.js';
@@ -24,9 +23,8 @@ export class Exchange {
   cancelled = false;
   controller: AbortController | undefined;
   stream: ResponseStream | undefined;
-  /** What the handler is given, and the asynchronous context that it runs in. */
+  /** What the handler is given. */
   request: Request | undefined;
-  scope: AsyncResource | undefined;
   /** What it was answered with. */
   status: number | undefined;
 
