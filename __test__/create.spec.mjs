@@ -62,9 +62,7 @@ const posix = process.platform === 'win32' ? test.skip : test;
 posix('from nothing to an answer, with two commands', async (t) => {
   t.timeout(8 * MINUTES);
   const packages = join(scratch, 'packages');
-  await exec(process.execPath, ['scripts/pack-local.mjs', packages], { cwd: REPOSITORY, env });
-  const pack = ['pack', './create-wapix', '--silent', '--pack-destination', packages];
-  await exec('npm', pack, { cwd: REPOSITORY, env });
+  await exec(process.execPath, ['scripts/pack.mjs', packages], { cwd: REPOSITORY, env });
   const { stdout: upstream } = await exec('npm', ['config', 'get', 'registry'], { env });
   registry = await registryOf(packages, upstream.trim());
   // A cache of its own: npm keeps what `npm create` has run, by name and version.

@@ -52,9 +52,9 @@ function filesIn(directory) {
 
 test.before('pack and install', async (t) => {
   t.timeout(120_000);
-  await exec(process.execPath, ['scripts/pack-local.mjs'], { cwd: REPOSITORY, env });
+  await exec(process.execPath, ['scripts/pack.mjs'], { cwd: REPOSITORY, env });
   const artifacts = join(REPOSITORY, 'artifacts');
-  const tarballs = readdirSync(artifacts);
+  const tarballs = readdirSync(artifacts).filter((name) => name.startsWith('wapix-'));
   t.is(tarballs.length, 2);
 
   project = emptyProject();
@@ -72,16 +72,21 @@ test.after.always(() => {
 
 test('it ships what it needs, and no sources', (t) => {
   const shipped = filesIn(installed('wapix'));
-  for (const file of ['CHANGELOG.md', 'LICENSE', 'README.md', 'index.d.ts', 'package.json']) {
-    t.true(shipped.includes(file), file);
-  }
-  const others = shipped.filter((file) => !/^(bin|binding|dist)[\\/].*\.js$/.test(file));
-  t.is(others.length, 5, others.join(' '));
+  t.deepEqual(shipped.filter((file) => !/^(bin|dist)[\\/].*\.js$/.test(file)).sort(), [
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'THIRD-PARTY.md',
+    'index.d.ts',
+    'package.json',
+  ]);
 
   const [binding, ...more] = readdirSync(installed('@wapix'));
   t.deepEqual(more, []);
   t.deepEqual(filesIn(installed(`@wapix/${binding}`)).sort(), [
+    'LICENSE',
     'README.md',
+    'THIRD-PARTY.md',
     'package.json',
     `wapix.${binding.replace('binding-', '')}.node`,
   ]);
@@ -90,6 +95,20 @@ test('it ships what it needs, and no sources', (t) => {
 test('nothing runs when it is installed', (t) => {
   const lockfile = readFileSync(join(project, 'package-lock.json'), 'utf8');
   t.false(lockfile.includes('hasInstallScript'));
+});
+
+test('what others wrote is named, with its licence', (t) => {
+  const beside = readFileSync(installed('wapix/THIRD-PARTY.md'), 'utf8');
+  const { dependencies } = JSON.parse(readFileSync(installed('wapix/package.json'), 'utf8'));
+  for (const name of Object.keys(dependencies)) {
+    t.regex(beside, new RegExp(`^\\| ${name} \\| [\\d.]+ \\| MIT \\|$`, 'm'));
+  }
+  const [binding] = readdirSync(installed('@wapix'));
+  const inside = readFileSync(installed(`@wapix/${binding}/THIRD-PARTY.md`), 'utf8');
+  for (const crate of ['hyper', 'ring', 'tokio']) {
+    t.regex(inside, new RegExp(`^\\| ${crate} \\| [\\d.]+ \\| \\w`, 'm'));
+    t.regex(inside, new RegExp(`^## .*\\b${crate}\\b.*\n\n\`+text\n`, 'm'));
+  }
 });
 
 test('what it depends on is all there', async (t) => {
@@ -202,27 +221,28 @@ for (const [name, { files, ...options }] of Object.entries(RESOLUTIONS)) {
 }
 
 /** What loading the package says where `damage` has been done to the binary's own package. */
-async function loadWith(t, damage) {
+async function loadWith(t, damage, nodeOptions = []) {
   const root = emptyProject();
   t.teardown(() => rmSync(root, { recursive: true, force: true }));
-  for (const name of ['wapix', '@wapix', 'cookie']) {
-    cpSync(installed(name), join(root, 'node_modules', name), { recursive: true });
-  }
+  cpSync(installed('.'), join(root, 'node_modules'), { recursive: true, verbatimSymlinks: true });
   const [binding] = readdirSync(join(root, 'node_modules/@wapix'));
   const directory = join(root, 'node_modules/@wapix', binding);
   const addon = `wapix.${binding.replace('binding-', '')}.node`;
   damage(directory, join(directory, addon));
-  const error = await t.throwsAsync(
-    exec(process.execPath, ['-e', "require('wapix')"], { cwd: root, env }),
-  );
-  return { stderr: error.stderr, name: `@wapix/${binding}`, addon };
+  const { stderr } = await exec(
+    process.execPath,
+    [...nodeOptions, '-e', "require('wapix').createServer({})"],
+    { cwd: root, env },
+  ).catch((error) => error);
+  return { stderr, name: `@wapix/${binding}`, addon };
 }
 
 test('a missing binary is named, with what the loader says', async (t) => {
   const { stderr, name, addon } = await loadWith(t, (directory) => {
     rmSync(directory, { recursive: true });
   });
-  for (const part of [`${process.platform}-${process.arch}`, name, addon, 'Cannot find module']) {
+  const platform = `${process.platform}-${process.arch}`;
+  for (const part of ['WAPIX_BINDING_NOT_LOADED', platform, name, addon, 'Cannot find module']) {
     t.true(stderr.includes(part), `${part} in ${stderr}`);
   }
 });
@@ -231,3 +251,51 @@ test('a binary that cannot be loaded is named, with what the loader says', async
   const { stderr, addon } = await loadWith(t, (_, file) => writeFileSync(file, 'no library'));
   t.regex(stderr, new RegExp(`${addon}: (?!Cannot find)`));
 });
+
+test('a binary of another version is not used, and both versions are named', async (t) => {
+  const { stderr, name } = await loadWith(t, (directory) => {
+    const file = join(directory, 'package.json');
+    writeFileSync(file, readFileSync(file, 'utf8').replace(version, '0.0.1'));
+  });
+  t.true(stderr.includes(`${name}/package.json is of 0.0.1, and wapix is ${version}`), stderr);
+});
+
+test('a platform without a binary is told so', async (t) => {
+  const { stderr } = await loadWith(t, () => {}, [
+    ...['--import', script("Object.defineProperty(process, 'arch', { value: 'mips' });")],
+  ]);
+  t.regex(stderr, /there is none for \w+-mips/);
+});
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+
+onLinux('an `ldd` that speaks of musl does not make it look for another binary', async (t) => {
+  const { stderr } = await loadWith(t, () => {}, [
+    ...['--import', script(pretend("if (name === '/usr/bin/ldd') return 'musl libc';"))],
+  ]);
+  t.is(stderr, '');
+});
+
+onLinux('on musl it looks for the binary of musl, and says so', async (t) => {
+  const { stderr } = await loadWith(t, () => {}, [
+    ...['--import', script('process.report.getReport = () => ({ header: {} });')],
+  ]);
+  t.true(stderr.includes(`linux-${process.arch} (musl)`), stderr);
+  t.true(stderr.includes(`'@wapix/binding-linux-${process.arch}-musl`), stderr);
+});
+
+/** A module that Node runs first. */
+function script(source) {
+  return `data:text/javascript,${encodeURIComponent(source)}`;
+}
+
+/** Has reading a file go through `first`. */
+function pretend(first) {
+  return `
+    import fs from 'node:fs';
+    import { syncBuiltinESMExports } from 'node:module';
+    const { readFileSync } = fs;
+    fs.readFileSync = (name, ...rest) => { ${first} return readFileSync(name, ...rest); };
+    syncBuiltinESMExports();
+  `;
+}

@@ -23,7 +23,8 @@ build('binding', {
   by: () =>
     run(
       ...['napi', 'build', '--platform', '--release', '--output-dir', 'binding'],
-      ...['--js', 'index.js', '--dts', 'index.d.ts', '--', '--locked'],
+      // No loader: `lib/bridge/native.ts` is one.
+      ...['--no-js', '--dts', 'index.d.ts', '--', '--locked'],
     ),
 });
 

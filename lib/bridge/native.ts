@@ -1,31 +1,63 @@
 import { WapixError } from '../errors.js';
+import { hostPlatform } from '../platform.js';
+import { version } from '../version.js';
 
 type Binding = typeof import('../../binding/index.js');
 export type BindingServer = InstanceType<Binding['BindingServer']>;
+
+/**
+ * The binaries of a release. Written out, because what traces the files that a program needs does not
+ * see a name that is put together.
+ */
+const PACKAGES: Partial<Record<string, () => Binding>> = {
+  'darwin-arm64': () => require('@wapix/binding-darwin-arm64'),
+  'darwin-x64': () => require('@wapix/binding-darwin-x64'),
+  'linux-arm64-gnu': () => require('@wapix/binding-linux-arm64-gnu'),
+  'linux-arm64-musl': () => require('@wapix/binding-linux-arm64-musl'),
+  'linux-x64-gnu': () => require('@wapix/binding-linux-x64-gnu'),
+  'linux-x64-musl': () => require('@wapix/binding-linux-x64-musl'),
+  'win32-x64-msvc': () => require('@wapix/binding-win32-x64-msvc'),
+};
 
 /** The one place that loads the addon. */
 export const { createServer, findJsonError, openPort, parseMultipart } = load();
 
 function load(): Binding {
-  try {
-    return require('../../binding/index.js') as Binding;
-  } catch (cause) {
-    const platform = `${process.platform}-${process.arch}`;
-    throw new WapixError(
-      'WAPIX_BINDING_NOT_LOADED',
-      `wapix found no binary that runs on ${platform} with Node ${process.versions.node}:\n` +
-        `${[...reasons(cause)].map((reason) => `- ${reason}`).join('\n')}\n` +
-        'Install wapix again on this machine, with optional dependencies: `npm install wapix`.',
-    );
+  // napi-rs's name for it: a binary to test instead.
+  const { NAPI_RS_NATIVE_LIBRARY_PATH: instead } = process.env;
+  if (instead) return require(instead) as Binding;
+
+  const host = hostPlatform();
+  const reasons: string[] = [];
+  for (const find of [fromBuild, fromPackage]) {
+    try {
+      return find(host.binary);
+    } catch (error) {
+      // What follows the first line is where `require` was called.
+      const [message = ''] = String((error as Error).message).split('\n');
+      reasons.push(message);
+    }
   }
+  throw new WapixError(
+    'WAPIX_BINDING_NOT_LOADED',
+    `wapix found no binary that runs on ${host.description}:\n` +
+      `${reasons.map((reason) => `- ${reason}`).join('\n')}\n` +
+      'Install wapix again on this machine, with optional dependencies: `npm install wapix`.',
+  );
 }
 
-/** What the generated loader tried, and what each try said. */
-function* reasons(error: unknown): Generator<string> {
-  for (let next = error; next instanceof Error; next = next.cause) {
-    const [message = ''] = next.message.split('\n');
-    // The loader's own summary speaks of npm, and its last resort is a build that we do not have.
-    const isSummary = next === error && next.cause !== undefined;
-    if (!isSummary && !/wasm|wasi/.test(message)) yield message;
-  }
+/** What `npm run build` makes; a release has none. */
+function fromBuild(name: string): Binding {
+  return require(`../../binding/wapix.${name}.node`) as Binding;
+}
+
+function fromPackage(name: string): Binding {
+  const read = PACKAGES[name];
+  if (!read)
+    throw new Error(`there is none for ${name}, but for ${Object.keys(PACKAGES).join(', ')}`);
+  const manifest = `@wapix/binding-${name}/package.json`;
+  const { version: built } = require(manifest) as { version: string };
+  // Both sides of the bridge change together.
+  if (built !== version) throw new Error(`${manifest} is of ${built}, and wapix is ${version}`);
+  return read();
 }
