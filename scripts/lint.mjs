@@ -4,12 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import picomatch from 'picomatch';
 import { runChecks } from './checks.mjs';
+import { packageChecks } from './package-checks.mjs';
 import { output, run, succeeds } from './run.mjs';
 
 /** What begins as a code does: the type of an `AsyncResource`, and an environment variable. */
 const NO_CODES = new Set(['WAPIX_REQUEST', 'WAPIX_IO_THREADS']);
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
+
+run('node', 'scripts/pack.mjs');
 
 runChecks({
   'cargo fmt': () => succeeds('cargo', 'fmt', '--check'),
@@ -19,8 +22,10 @@ runChecks({
   'napi and unsafe only in src/binding': () => holds(outsideBinding()),
   'error codes in the docs': () => holds(undocumentedCodes()),
   'package contents': () => holds(missingFromPackage()),
-  'npm manifests': () => holds(outdatedManifests()),
+  'npm manifests': () => holds([...outdatedManifests(), ...unknownToLoader()]),
+  'one version': () => holds(otherVersions()),
   'create-wapix': () => holds(outdatedScaffold()),
+  ...packageChecks(),
 });
 
 function holds(problems) {
@@ -122,19 +127,35 @@ function outdatedManifests() {
   }
 }
 
-/** A new project gets the version that it was released with, and the compiler that the tests use. */
+/** Binaries that a release would have, and nobody load. */
+function unknownToLoader() {
+  const loader = readFileSync('lib/bridge/native.ts', 'utf8');
+  return readdirSync('npm')
+    .filter((name) => !loader.includes(`require('@wapix/binding-${name}')`))
+    .map((name) => `lib/bridge/native.ts does not load @wapix/binding-${name}`);
+}
+
+/** `npm version` keeps them in step; a hand may not. */
+function otherVersions() {
+  const [, crate] = /^name = "wapix"\nversion = "(.*)"$/m.exec(readFileSync('Cargo.toml', 'utf8'));
+  const versionIn = (file) => JSON.parse(readFileSync(file, 'utf8')).version;
+  const versions = {
+    'Cargo.toml': crate,
+    'package-lock.json': versionIn('package-lock.json'),
+    'create-wapix/package.json': versionIn('create-wapix/package.json'),
+  };
+  return Object.entries(versions)
+    .filter(([, version]) => version !== manifest.version)
+    .map(([file, version]) => `${file} has ${version}, package.json ${manifest.version}`);
+}
+
+/** A new project gets the compiler that the tests use. */
 function outdatedScaffold() {
-  const { version } = JSON.parse(readFileSync('create-wapix/package.json', 'utf8'));
   const { devDependencies } = JSON.parse(
     readFileSync('create-wapix/template/_package.json', 'utf8'),
   );
   const { typescript } = manifest.devDependencies;
-  return [
-    ...(version === manifest.version
-      ? []
-      : [`create-wapix is ${version}, wapix ${manifest.version}`]),
-    ...(devDependencies.typescript === typescript ? [] : [`its typescript is not ${typescript}`]),
-  ];
+  return devDependencies.typescript === typescript ? [] : [`its typescript is not ${typescript}`];
 }
 
 function filesIn(directory) {

@@ -6,9 +6,11 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 /** The development dependencies' own commands, run by this Node: the same on every platform. */
 const TOOLS = {
+  attw: 'node_modules/@arethetypeswrong/cli/dist/index.js',
   ava: 'node_modules/ava/entrypoints/cli.mjs',
   biome: 'node_modules/@biomejs/biome/bin/biome',
   napi: 'node_modules/@napi-rs/cli/dist/cli.js',
+  publint: 'node_modules/publint/src/cli.js',
   tsc: 'node_modules/typescript/bin/tsc',
 };
 

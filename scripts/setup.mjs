@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { output, run } from './run.mjs';
+import { useZig } from './zig.mjs';
 
 if (installed()) say('node_modules', 'up to date');
 else {
@@ -17,16 +18,30 @@ else {
 /** What the build itself depends on, besides the sources. */
 const BUILD = ['package.json', 'package-lock.json', 'scripts/setup.mjs'];
 
+/** A target other than this machine; on Linux also its own triple, for every glibc that Node runs on. */
+const { WAPIX_BUILD_TARGET: target } = process.env;
+/** That of RHEL 8 and Debian 10, which Node's own binaries ask for, too. */
+const GLIBC = '2.28';
+
 build('binding', {
-  from: ['src', 'build.rs', 'Cargo.toml', 'Cargo.lock', ...BUILD],
-  with: [output('rustc', '-vV'), process.env.RUSTFLAGS],
+  from: ['src', 'build.rs', 'Cargo.toml', 'Cargo.lock', 'scripts/zig.txt', ...BUILD],
+  with: [output('rustc', '-vV'), process.env.RUSTFLAGS, target],
   by: () =>
     run(
       ...['napi', 'build', '--platform', '--release', '--output-dir', 'binding'],
+      ...targetOptions(),
       // No loader: `lib/bridge/native.ts` is one.
       ...['--no-js', '--dts', 'index.d.ts', '--', '--locked'],
     ),
 });
+
+function targetOptions() {
+  if (!target) return [];
+  if (!target.includes('-linux-')) return ['--target', target];
+  useZig();
+  const suffix = target.endsWith('-gnu') ? `.${GLIBC}` : '';
+  return ['--target', `${target}${suffix}`, '--cross-compile'];
+}
 
 build('dist', {
   from: ['lib', 'index.d.ts', 'binding/index.d.ts', 'tsconfig.json', ...BUILD],
