@@ -1,4 +1,5 @@
-import { resolve as resolvePath } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, resolve as resolvePath } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { interop } from './interop.js';
 
@@ -31,7 +32,8 @@ export class ModuleMap {
    */
   importerFor(file: string, load: Import, resolve: (specifier: string) => string): Import {
     const from = resolvePath(file);
-    return async (specifier) => {
+    return async (written) => {
+      const specifier = sourceOf(written, from);
       const to = this.#known.has(specifier) ? undefined : locate(specifier, resolve);
       const direct = to === undefined || this.#isWaiting(to, from);
       return interop(
@@ -60,6 +62,14 @@ export class ModuleMap {
     }
     return reached.has(other);
   }
+}
+
+/** `./x.js` is `./x.ts` where that is what there is. The loader knows, but not under Yarn's Plug'n'Play. */
+function sourceOf(specifier: string, from: string): string {
+  if (!/^\.\.?\/.*\.[cm]?js$/.test(specifier)) return specifier;
+  const source = specifier.replace(/js$/, 'ts');
+  const exists = (file: string) => existsSync(resolvePath(dirname(from), file));
+  return !exists(specifier) && exists(source) ? source : specifier;
 }
 
 /** One name for a module; none for what cannot be resolved, which the loader refuses or knows. */
