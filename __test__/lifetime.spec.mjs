@@ -1,15 +1,19 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { json, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
+import { within } from './helpers/deadline.mjs';
 import { deferred, once, until } from './helpers/events.mjs';
 import { captureErrors } from './helpers/log.mjs';
-import { runProgram } from './helpers/program.mjs';
+import { runProgram, start } from './helpers/program.mjs';
 import { serve, serveGet } from './helpers/server.mjs';
 
 captureErrors();
+
+const CLUSTER = fileURLToPath(new URL('fixtures/cluster.mjs', import.meta.url));
 
 /** Runs `source` in a worker that knows `wapix` and tells its server's port. */
 async function work(t, source) {
@@ -64,28 +68,66 @@ test('worker.terminate() with live streams: connections end, the port is free', 
   t.is((await request(t, next, 'GET /')).text, 'next');
 });
 
-test('loaded only in a worker, twenty times: no crash', async (t) => {
+test('loaded only in workers, a hundred times, two at a time: no crash, nothing left', async (t) => {
+  t.timeout(120_000);
   const program = runProgram(
     t,
     `
     import { once } from 'node:events';
+    import { existsSync, readdirSync } from 'node:fs';
+    import { Agent, get } from 'node:http';
+    import { text } from 'node:stream/consumers';
     import { Worker } from 'node:worker_threads';
-    for (let round = 0; round < 20; round += 1) {
+    const agent = new Agent();
+    async function load(ends) {
       const worker = new Worker(${JSON.stringify(WORKER)}, { eval: true, execArgv: [] });
       const [port] = await once(worker, 'message');
-      const response = await fetch('http://127.0.0.1:' + port, { headers: { connection: 'close' } });
-      if (await response.text() !== 'from a worker') throw new Error('no answer');
-      if (round % 2 === 0) await worker.terminate();
-      else { worker.postMessage('close'); await once(worker, 'exit'); }
-      console.log('round', round);
+      const [response] = await once(get({ host: '127.0.0.1', port, agent }), 'response');
+      if (await text(response) !== 'from a worker') throw new Error('no answer');
+      if (ends) { worker.postMessage('close'); await once(worker, 'exit'); }
+      else await worker.terminate();
     }
+    const count = (directory) => existsSync(directory) ? readdirSync(directory).length : 0;
+    const left = () => [count('/dev/fd'), count('/proc/self/task')].join();
+    let before;
+    for (let round = 0; round < 50; round += 1) {
+      await Promise.all([load(true), load(false)]);
+      // By then the process has all that it keeps for workers to come.
+      if (round === 4) before = left();
+    }
+    // A thread is gone a moment after its end has been told.
+    while (left() !== before) await new Promise((resolve) => setTimeout(resolve, 10));
     console.log('done');
     `,
   );
-  const { code, signal } = await program.exit();
+  const { code, signal } = await within(program.exited, 'a hundred loads', 100_000);
   t.deepEqual([code, signal], [0, null], program.stderr);
-  t.regex(program.stdout, /round 19\ndone/);
+  t.is(program.stdout, 'done\n');
 });
+
+const posix = process.platform === 'win32' ? test.skip : test;
+
+posix(
+  'workers of a cluster share a port, one that dies has a successor, and all end',
+  async (t) => {
+    const program = start(t, process.execPath, [CLUSTER]);
+    const [, port] = await program.printed(/port (\d+)/);
+    const seen = new Set();
+    const answered = async (count) => {
+      const headers = { connection: 'close' };
+      while (seen.size < count) {
+        seen.add(await (await fetch(`http://127.0.0.1:${port}`, { headers })).text());
+      }
+    };
+    await within(answered(2), 'answers of both');
+    process.kill(Number([...seen][0]), 'SIGKILL');
+    await program.printed(/ended \d+ SIGKILL/);
+    await within(answered(3), 'an answer of a successor');
+    program.child.kill('SIGTERM');
+    t.deepEqual(await program.exit(), { code: 0, signal: null }, program.stderr);
+    t.is(program.stdout.match(/ended \d+ 0$/gm).length, 2, program.stdout);
+  },
+);
 
 test('process.exit() in a handler ends the process with its code', async (t) => {
   const program = runProgram(
