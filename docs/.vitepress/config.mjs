@@ -45,6 +45,7 @@ export default defineConfig({
           page('Command line', '/reference/command-line'),
           page('Errors', '/reference/errors'),
           page('Security', '/reference/security'),
+          page('Compatibility', '/reference/compatibility'),
         ],
       },
       {
