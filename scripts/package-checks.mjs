@@ -1,6 +1,8 @@
 /** What must hold of the packages in artifacts/, and of the binaries in binding/ that are in them. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runChecks } from './checks.mjs';
 import { output, succeeds } from './run.mjs';
 
 /** In KiB, somewhat above what they were in November 2026 (51, 7 and 3665): what exceeds them is a decision. */
@@ -58,3 +60,5 @@ function newSymbols(file) {
   process.stdout.write(`${basename(file)} asks for 2.${newest}\n`);
   return newest > NEWEST_GLIBC ? [`${file} needs glibc 2.${newest}`] : [];
 }
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) runChecks(packageChecks());
