@@ -135,6 +135,9 @@ function heldByKernel(port) {
 /** What is resident without the heap of JavaScript, which grows as it likes. */
 const native = ({ rss, heapTotal }) => rss - heapTotal;
 
+/** From version 13 on V8 keeps the pages of a heap that has shrunk: some versions for seconds, some for good. */
+const V8_KEEPS_PAGES = Number.parseInt(process.versions.v8, 10) >= 13;
+
 /** A send buffer of a Unix socket: it does not grow. */
 const SOCKET_BUFFER = existsSync('/proc/sys/net/core/wmem_default')
   ? Number(readFileSync('/proc/sys/net/core/wmem_default', 'utf8'))
@@ -178,6 +181,8 @@ for (const [target, highWaterMark, rounds] of [
       const after = await server.tell('/memory');
       const kept = after.heapUsed + after.external - before.heapUsed - before.external;
       t.true(kept < 4 * MEBIBYTE, `${kept} bytes kept`);
+      // The chunks of this one are strings, of V8's heap: its pages hide what else is resident.
+      if (V8_KEEPS_PAGES && target === '/text') return;
       // What was freed goes back to the system, a moment later.
       const givenBack = async () => {
         let rest = Number.POSITIVE_INFINITY;
