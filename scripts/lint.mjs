@@ -137,14 +137,16 @@ function unknownToLoader() {
 
 /** `npm version` keeps them in step; a hand may not. */
 function otherVersions() {
-  const [, crate] = /^name = "wapix"\nversion = "(.*)"$/m.exec(readFileSync('Cargo.toml', 'utf8'));
-  const versionIn = (file) => JSON.parse(readFileSync(file, 'utf8')).version;
-  const versions = {
-    'Cargo.toml': crate,
-    'package-lock.json': versionIn('package-lock.json'),
-    'create-wapix/package.json': versionIn('create-wapix/package.json'),
+  const versionIn = (file) => {
+    const text = readFileSync(file, 'utf8');
+    if (file.endsWith('.json')) return JSON.parse(text).version;
+    return /^name = "wapix"\nversion = "(.*)"$/m.exec(text)?.[1];
   };
-  return Object.entries(versions)
+  return [
+    ...['Cargo.toml', 'Cargo.lock', 'fuzz/Cargo.lock'],
+    ...['package-lock.json', 'create-wapix/package.json'],
+  ]
+    .map((file) => [file, versionIn(file)])
     .filter(([, version]) => version !== manifest.version)
     .map(([file, version]) => `${file} has ${version}, package.json ${manifest.version}`);
 }
