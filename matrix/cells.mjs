@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { APP, askApp, EXAMPLES, PRINTED, PROGRAMS, RESOLUTIONS, SUITES } from './probes.mjs';
 import { node, Project, ROOT, tool } from './project.mjs';
 
-/** The oldest and newest of each line that Node keeps, and what runs where only one does. */
+/** Node's lines, by their newest release, and what runs where only one does. */
 const MAJORS = [20, 22, 24, 26];
 const USUAL = 24;
 
