@@ -276,13 +276,25 @@ onLinux('an `ldd` that speaks of musl does not make it look for another binary',
   t.is(stderr, '');
 });
 
-onLinux('on musl it looks for the binary of musl, and says so', async (t) => {
-  const { stderr } = await loadWith(t, () => {}, [
-    ...['--import', script('process.report.getReport = () => ({ header: {} });')],
-  ]);
-  t.true(stderr.includes(`linux-${process.arch} (musl)`), stderr);
-  t.true(stderr.includes(`'@wapix/binding-linux-${process.arch}-musl`), stderr);
-});
+for (const [how, program, more] of [
+  ['by the loader that its program names', '\x7fELF … /lib/ld-musl-x86_64.so.1', ''],
+  [
+    "by Node's report, where it names none",
+    '',
+    'process.report.getReport = () => ({ header: {} });',
+  ],
+]) {
+  onLinux(`on musl it looks for the binary of musl, and says so: ${how}`, async (t) => {
+    const file = join(emptyProject(), 'node');
+    t.teardown(() => rmSync(dirname(file), { recursive: true }));
+    writeFileSync(file, program);
+    const { stderr } = await loadWith(t, () => {}, [
+      ...['--import', script(`process.execPath = ${JSON.stringify(file)}; ${more}`)],
+    ]);
+    t.true(stderr.includes(`linux-${process.arch} (musl)`), stderr);
+    t.true(stderr.includes(`'@wapix/binding-linux-${process.arch}-musl`), stderr);
+  });
+}
 
 /** A module that Node runs first. */
 function script(source) {

@@ -1,5 +1,5 @@
 import { WapixError } from '../errors.js';
-import { hostPlatform } from '../platform.js';
+import { describeHost, hostPlatform } from '../platform.js';
 import { version } from '../version.js';
 
 type Binding = typeof import('../../binding/index.js');
@@ -31,7 +31,7 @@ function load(): Binding {
   const reasons: string[] = [];
   for (const find of [fromBuild, fromPackage]) {
     try {
-      return find(host.binary);
+      return find(host);
     } catch (error) {
       // What follows the first line is where `require` was called.
       const [message = ''] = String((error as Error).message).split('\n');
@@ -40,7 +40,7 @@ function load(): Binding {
   }
   throw new WapixError(
     'WAPIX_BINDING_NOT_LOADED',
-    `wapix found no binary that runs on ${host.description}:\n` +
+    `wapix found no binary that runs on ${describeHost()}:\n` +
       `${reasons.map((reason) => `- ${reason}`).join('\n')}\n` +
       'Install wapix again on this machine, with optional dependencies: `npm install wapix`.',
   );
