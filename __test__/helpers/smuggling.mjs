@@ -30,7 +30,13 @@ export async function serveWitness(t) {
     // For those whose body never ends.
     { bodyLimit: BODY_LIMIT, requestTimeout: 1_000, headersTimeout: 1_000 },
   );
-  return { server, seenBy: (port) => seen.get(port) ?? [] };
+  // The system gives a client's port to another one later.
+  const seenBy = (port) => {
+    const requests = seen.get(port) ?? [];
+    seen.delete(port);
+    return requests;
+  };
+  return { server, seenBy };
 }
 
 /** What runs of the bytes after a body: empty lines may come before a request (2.2). */
