@@ -135,8 +135,8 @@ function heldByKernel(port) {
 /** What is resident without the heap of JavaScript, which grows as it likes. */
 const native = ({ rss, heapTotal }) => rss - heapTotal;
 
-/** From version 13 on V8 keeps the pages of a heap that has shrunk: some versions for seconds, some for good. */
-const V8_KEEPS_PAGES = Number.parseInt(process.versions.v8, 10) >= 13;
+/** From version 12 on V8 keeps the pages of a heap that has shrunk: some versions for seconds, some for good. */
+const V8_KEEPS_PAGES = Number.parseInt(process.versions.v8, 10) >= 12;
 
 /** A send buffer of a Unix socket: it does not grow. */
 const SOCKET_BUFFER = existsSync('/proc/sys/net/core/wmem_default')
