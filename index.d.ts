@@ -52,7 +52,8 @@ export interface Request<
   /**
    * The body, parsed by its Content-Type: JSON (`application/json`, `+json`); a URL-encoded form;
    * `multipart/form-data` (fields as strings, files as `File`, repeated names as arrays); the
-   * raw string for any other type; `undefined` where there is no body.
+   * raw string for any other type; `undefined` where there is no body. With the route's `streamBody` a
+   * Node Readable.
    */
   readonly body: Body;
   /** Header fields as in Node's `http.IncomingMessage`: lower-case names, `set-cookie` an array. Null prototype. */
@@ -253,15 +254,43 @@ export function setCookie(name: string, value: string, options?: CookieOptions):
 /** A method's name as a route file is named: lower case. */
 export type RouteMethod = 'get' | 'post' | 'put' | 'patch' | 'delete' | 'head' | 'options';
 
+/** Settings of one route: a route file exports them as `config`, beside its handler. */
+export interface RouteConfig {
+  /**
+   * The largest request body, in bytes; a larger one is answered 413. `Infinity`: no limit. Default: the
+   * server's `bodyLimit`, or none with `streamBody`.
+   */
+  bodyLimit?: number;
+  /**
+   * How long the handler may take to return its result, in milliseconds: then the request is answered 503,
+   * `req.signal` aborts, and what the handler still returns is discarded. A stream that it has returned may
+   * take longer. Default: as long as it likes.
+   */
+  timeout?: number;
+  /**
+   * The handler runs as soon as the head of the request has come, and `req.body` is a Node Readable of its
+   * body as it comes: `req.raw`, an `http.IncomingMessage`. The client sends no faster than it is read.
+   * Where the client leaves it is destroyed with an error (`WAPIX_BODY_INCOMPLETE`), as it is where the
+   * body exceeds `bodyLimit` (`WAPIX_BODY_TOO_LARGE`) or nothing of it comes for the server's
+   * `requestTimeout` (`WAPIX_BODY_TIMEOUT`); a handler that rejects with one of these answers 400, 413 or
+   * 408. What was not read when the response is complete is discarded. Default: false.
+   */
+  streamBody?: boolean;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: handlers of every type stand side by side
+type AnyHandler = RequestHandler<any, any, any, any>;
+
+/** What serves a method of a path: a handler, alone or with settings. */
+export type RouteEntry =
+  | AnyHandler
+  | { readonly handler: AnyHandler; readonly config?: RouteConfig };
+
 /**
  * Handlers by path, then by method. `:name` is a parameter, `*name` (last) a catch-all of one or
  * more segments: `{ '/users/:id': { get, post }, '/files/*path': { get } }`.
  */
-export type Routes = Record<
-  string,
-  // biome-ignore lint/suspicious/noExplicitAny: handlers of every type stand side by side
-  { readonly [Method in RouteMethod]?: RequestHandler<any, any, any, any> }
->;
+export type Routes = Record<string, { readonly [Method in RouteMethod]?: RouteEntry }>;
 
 /** What HTTPS is served with. */
 export interface SecureOptions {

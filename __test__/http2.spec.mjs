@@ -4,13 +4,14 @@ import { createHash } from 'node:crypto';
 import { connect as connectHttp2, constants } from 'node:http2';
 import { request as requestSecurely } from 'node:https';
 import { buffer, text as textOf } from 'node:stream/consumers';
+import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import { json, stream, text } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { aborted, closed, deferred, levelled, once } from './helpers/events.mjs';
-import { frame, GET, PREFACE, SETTINGS } from './helpers/http2.mjs';
+import { frame, GET, PREFACE, resetPost, SETTINGS } from './helpers/http2.mjs';
 import { installed, missing } from './helpers/installed.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { start } from './helpers/program.mjs';
@@ -20,7 +21,8 @@ import { counted, manual, patterned } from './helpers/source.mjs';
 captureErrors();
 
 const TLS = { https: { key: KEY, cert: CERT } };
-const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR } = constants;
+const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } =
+  constants;
 
 /** An HTTP/2 connection to `server`, closed with the test. */
 async function session(t, server, scheme = 'http') {
@@ -263,6 +265,34 @@ for (const [name, headers, fail] of [
     t.is(errorsNaming(`GET ${path} `).length, 1);
   });
 }
+
+for (const [name, code] of [
+  ['CANCEL', NGHTTP2_CANCEL],
+  ['NO_ERROR', NGHTTP2_NO_ERROR],
+])
+  test(`a request that is reset with ${name} amid its body never comes to its handler`, async (t) => {
+    const bodies = [];
+    const server = await serve(t, {
+      '/': {
+        post: ({ body }) => {
+          bodies.push(body);
+          return text(body);
+        },
+      },
+    });
+    const client = await connect(t, server);
+    client.send(PREFACE, SETTINGS);
+    for (let id = 1; id < 100; id += 2) {
+      const { begin, reset } = resetPost(id, 'only a part', code);
+      client.send(begin);
+      // With the rest, or on its own.
+      if (id % 4 === 1) await turn();
+      client.send(reset);
+    }
+    const headers = { ':method': 'POST', ':path': '/' };
+    t.is((await whole(await session(t, server), headers, 'whole')).text, 'whole');
+    t.deepEqual(bodies, ['whole']);
+  });
 
 test('a body over the limit is 413, one that stops is 408, and the connection lives', async (t) => {
   const server = await serve(

@@ -10,6 +10,7 @@ import type { Exchange, Route } from './exchange.js';
 import type { Hooks } from './hooks.js';
 import type { Trust } from './proxy.js';
 import { Request } from './request.js';
+import { RequestBody } from './request-body.js';
 import { type Responder, respond, respondError } from './respond.js';
 
 /** After so many requests of a batch, it is looked whether answers should wait any longer. */
@@ -70,6 +71,7 @@ export class Dispatcher {
       const { content, route } = exchange;
       const request = new Request(exchange, this.#trust);
       exchange.request = request;
+      if (exchange.isStreamed) exchange.requestBody = new RequestBody(exchange, this.#outbox);
       if (content.length > 0 && !route.isFallback) {
         exchange.body = parseContent(content, request.headers['content-type']);
       }
@@ -88,6 +90,7 @@ export class Dispatcher {
       const { handler } = exchange.route;
       const result: unknown = handler(request);
       if (isPromise(result)) {
+        if (route.config.timeout !== undefined) this.#limit(exchange, route.config.timeout);
         result.then(
           (value) => this.#answer(exchange, value),
           (error) => this.#fail(exchange, error),
@@ -109,7 +112,20 @@ export class Dispatcher {
     this.#outbox.flush();
   }
 
+  /** Answers in the handler's place where that takes longer than `timeout`, in milliseconds. */
+  #limit(exchange: Exchange, timeout: number): void {
+    exchange.timer = setTimeout(() => {
+      const message = `the handler took longer than ${timeout} ms`;
+      const error = new WapixError('WAPIX_HANDLER_TIMEOUT', message);
+      this.#fail(exchange, error);
+      exchange.expire(error);
+    }, timeout);
+  }
+
   #answer(exchange: Exchange, result: unknown): void {
+    clearTimeout(exchange.timer);
+    // It was answered: what comes now is only let go of.
+    if (exchange.expired !== undefined) exchange.cancelled = true;
     try {
       this.#respond(exchange, result);
     } catch (error) {
@@ -125,6 +141,11 @@ export class Dispatcher {
   }
 
   #fail(exchange: Exchange, error: unknown): void {
+    clearTimeout(exchange.timer);
+    if (exchange.expired !== undefined) {
+      if (isReported(exchange, error)) report(exchange, error);
+      return;
+    }
     const { onError } = this.#hooks;
     if (!isReported(exchange, error)) this.#respondError(exchange, error);
     else if (onError) this.#recover(exchange, error, onError);
@@ -165,7 +186,9 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 function isReported(exchange: Exchange, error: unknown): boolean {
   if (error instanceof WapixError && error.status < 500) return false;
   // What `req.signal` stopped, it was to stop: an ordinary disconnect is no error.
-  return !(exchange.cancelled && (error as Error | undefined)?.name === 'AbortError');
+  const isAbort = (error as Error | undefined)?.name === 'AbortError';
+  if (exchange.expired !== undefined) return !isAbort && error !== exchange.expired;
+  return !(exchange.cancelled && isAbort);
 }
 
 /** Logs why a request was not answered as its handler, or what else is named, meant. */

@@ -25,6 +25,14 @@ const CODES = {
   WAPIX_INVALID_FORM: 400,
   /** A multipart body is malformed. */
   WAPIX_INVALID_MULTIPART: 400,
+  /** A body that the handler has as it comes is larger than the route's limit. */
+  WAPIX_BODY_TOO_LARGE: 413,
+  /** Nothing of such a body came for too long. */
+  WAPIX_BODY_TIMEOUT: 408,
+  /** Such a body ended before its end. */
+  WAPIX_BODY_INCOMPLETE: 400,
+  /** A handler took longer than its route allows. */
+  WAPIX_HANDLER_TIMEOUT: 503,
   /** A handler returned something that is no result. */
   WAPIX_INVALID_RESULT: 500,
   /** A web `Response` whose body has been read, or is being read. */

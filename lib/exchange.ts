@@ -1,6 +1,15 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import { ENCRYPTED, HTTP_2, HTTP_10, METHODS, UTF8_PATH } from './bridge/protocol.js';
+import type { RouteConfig } from '../index.js';
+import {
+  CONTENT_STREAMED,
+  ENCRYPTED,
+  HTTP_2,
+  HTTP_10,
+  METHODS,
+  UTF8_PATH,
+} from './bridge/protocol.js';
 import type { Request } from './request.js';
+import type { RequestBody } from './request-body.js';
 import { HeaderFields } from './request-headers.js';
 import type { ResponseStream } from './stream.js';
 
@@ -9,6 +18,7 @@ export interface Route {
   readonly method: string;
   readonly pattern: string;
   readonly handler: (request: Request) => unknown;
+  readonly config: RouteConfig;
   /** In the order in which they stand in the pattern. */
   readonly parameterNames: readonly string[];
   /** Takes what no other route does: its content is not looked at. */
@@ -21,10 +31,15 @@ const NO_CONTENT = Buffer.alloc(0);
 export class Exchange {
   /** The client left: what is answered now goes nowhere. */
   cancelled = false;
+  /** The client has left amid the body, or sent what is none. */
+  isBroken = false;
   controller: AbortController | undefined;
   stream: ResponseStream | undefined;
   /** What the handler is given. */
   request: Request | undefined;
+  /** The end of the handler's time, where its route sets one, and whether it has come. */
+  timer: NodeJS.Timeout | undefined;
+  expired: Error | undefined;
   /** What it was answered with. */
   status: number | undefined;
 
@@ -34,6 +49,8 @@ export class Exchange {
   cookies: Record<string, string | undefined> | undefined;
   headers: IncomingHttpHeaders | undefined;
   raw: IncomingMessage | undefined;
+  /** The body, where the handler has it as it comes. */
+  requestBody: RequestBody | undefined;
   body: unknown;
 
   constructor(
@@ -73,6 +90,11 @@ export class Exchange {
     return this.bits & HTTP_10 ? '1.0' : '1.1';
   }
 
+  /** Whether there is a body that the handler is to have as it comes. */
+  get isStreamed(): boolean {
+    return (this.bits & CONTENT_STREAMED) !== 0;
+  }
+
   get encrypted(): boolean {
     return (this.bits & ENCRYPTED) !== 0;
   }
@@ -98,10 +120,26 @@ export class Exchange {
     this.parameters = this.parameters.map(copy);
   }
 
+  /** The handler has taken too long, was answered for, and is told to stop. */
+  expire(error: Error): void {
+    this.expired = error;
+    this.controller?.abort(error);
+  }
+
+  /** The body could not be read to its end: `status` says why, `limit` is the one that it exceeds. */
+  failBody(status: number, limit: number): void {
+    if (status === 400) {
+      this.isBroken = true;
+      this.controller?.abort();
+    }
+    this.requestBody?.fail(status, limit);
+  }
+
   /** The client has left. */
   cancel(): void {
     this.cancelled = true;
     this.stream?.cancel();
+    this.requestBody?.cancel();
     this.controller?.abort();
   }
 }

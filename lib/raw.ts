@@ -29,6 +29,10 @@ export function toIncomingMessage(exchange: Exchange): IncomingMessage {
       writable: true,
     });
   }
+  if (exchange.requestBody !== undefined) {
+    exchange.requestBody.feed(message);
+    return message;
+  }
   if (exchange.content.length > 0) message.push(exchange.content);
   message.push(null);
   return message;

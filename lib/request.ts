@@ -30,7 +30,8 @@ export class Request implements Contract {
 
   // biome-ignore lint/suspicious/noExplicitAny: the body's type is the client's until the user states it
   get body(): any {
-    return this.#exchange.body;
+    const { route, body } = this.#exchange;
+    return route.config.streamBody ? this.raw : body;
   }
 
   get headers(): IncomingHttpHeaders {
@@ -63,7 +64,8 @@ export class Request implements Contract {
     const exchange = this.#exchange;
     if (exchange.controller === undefined) {
       exchange.controller = new AbortController();
-      if (exchange.cancelled) exchange.controller.abort();
+      if (exchange.expired) exchange.controller.abort(exchange.expired);
+      else if (exchange.cancelled || exchange.isBroken) exchange.controller.abort();
     }
     return exchange.controller.signal;
   }

@@ -4,6 +4,7 @@ import { WapixError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { type HeaderText, writeHeaders } from './headers.js';
 import type { Hooks } from './hooks.js';
+import { http } from './lazy.js';
 import { type HttpResult, isResult } from './result.js';
 import { toReadable } from './source.js';
 import { discard, ResponseStream } from './stream.js';
@@ -66,10 +67,11 @@ export function respond(exchange: Exchange, result: unknown, responder: Responde
 /** Sends an answer of wapix itself, for an error. Never throws. */
 export function respondError(exchange: Exchange, error: unknown, responder: Responder): void {
   const status = error instanceof WapixError ? error.status : 500;
+  const reason = http().STATUS_CODES[status];
   const content =
     status < 500 && error instanceof WapixError
-      ? { error: 'Bad Request', code: error.code, message: error.message }
-      : { error: 'Internal Server Error' };
+      ? { error: reason, code: error.code, message: error.message }
+      : { error: reason };
   const { outbox, addFields } = responder;
   let lines = '';
   try {

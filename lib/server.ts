@@ -24,6 +24,7 @@ import {
 } from './listen.js';
 import { readDeadline, readIoThreads, readLimits, readLivenessPath, readTls } from './options.js';
 import { readTrust } from './proxy.js';
+import { readRouteConfig } from './route-config.js';
 
 /** How to close for a server that another process takes the place of. */
 export interface LeaveOptions extends CloseOptions {
@@ -67,7 +68,12 @@ class Server extends EventEmitter implements Contract {
     this.#ca = secure?.ca;
     const ioThreads = readIoThreads(options);
     const livenessPath = readLivenessPath(options);
-    const table = routes.map(({ method, pattern }) => ({ method, pattern }));
+    const table = routes.map(({ method, pattern, config: { bodyLimit, streamBody } }) => ({
+      method,
+      pattern,
+      ...(bodyLimit !== undefined && { bodyLimit }),
+      ...(streamBody !== undefined && { streamsBody: streamBody }),
+    }));
     const settings = {
       ...readLimits(options),
       ...(ioThreads !== undefined && { ioThreads }),
@@ -215,14 +221,16 @@ function readRoutes(routes: Routes): Route[] {
       const message = `${pattern}: expected handlers by method, { get, post, … }`;
       throw new WapixError('WAPIX_INVALID_ROUTE', message);
     }
-    for (const [method, handler] of Object.entries(handlers)) {
-      if (handler === undefined) continue;
+    for (const [method, entry] of Object.entries(handlers)) {
+      if (entry === undefined) continue;
       const which = `${method.toUpperCase()} ${pattern}`;
       if (!METHODS.has(method)) {
         const known = [...METHODS].join(', ');
         const message = `${pattern}: ${JSON.stringify(method)} is not one of the methods ${known}`;
         throw new WapixError('WAPIX_INVALID_ROUTE', message);
       }
+      const { handler, config } =
+        typeof entry === 'object' && entry !== null ? entry : { handler: entry };
       if (typeof handler !== 'function') {
         const message = `${which}: the handler is no function but of type ${typeof handler}`;
         throw new WapixError('WAPIX_INVALID_ROUTE', message);
@@ -231,7 +239,13 @@ function readRoutes(routes: Routes): Route[] {
         .split('/')
         .filter((segment) => segment.startsWith(':') || segment.startsWith('*'))
         .map((segment) => segment.slice(1));
-      table.push({ method: method.toUpperCase(), pattern, handler, parameterNames });
+      table.push({
+        method: method.toUpperCase(),
+        pattern,
+        handler,
+        parameterNames,
+        config: readRouteConfig(which, config),
+      });
     }
   }
   return table;

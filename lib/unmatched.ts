@@ -31,6 +31,7 @@ export function fallbackRoutes(routes: readonly Route[], answer: Unmatched): Rou
       pattern,
       handler,
       parameterNames: [],
+      config: {},
       isFallback: true as const,
     }));
   });

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::router::RouteId;
+
 /// The default of [`Config::body_limit`]: 1 MiB.
 pub const DEFAULT_BODY_LIMIT: usize = 1 << 20;
 
@@ -35,7 +37,33 @@ pub struct Config {
     /// The path whose GET and HEAD are answered 200 for as long as the server serves, without a
     /// handler. `None`: there is none.
     pub liveness_path: Option<String>,
+    /// What is different for a route, by its id; a route beyond the last has nothing of its own.
+    pub routes: Vec<RouteConfig>,
 }
+
+/// Settings of one route.
+#[derive(Clone, Debug, Default)]
+pub struct RouteConfig {
+    /// The largest body accepted, in bytes. `None`: [`Config::body_limit`], or no limit where the body is
+    /// streamed.
+    pub body_limit: Option<usize>,
+    /// The handler has the body as it comes: [`Request::incoming`](crate::Request::incoming).
+    pub streams_body: bool,
+}
+
+impl Config {
+    /// The settings of a route.
+    pub(crate) fn route(&self, route: RouteId) -> &RouteConfig {
+        self.routes
+            .get(route.get() as usize)
+            .unwrap_or(&NO_ROUTE_CONFIG)
+    }
+}
+
+const NO_ROUTE_CONFIG: RouteConfig = RouteConfig {
+    body_limit: None,
+    streams_body: false,
+};
 
 impl Default for Config {
     fn default() -> Self {
@@ -51,6 +79,7 @@ impl Default for Config {
             keep_alive_timeout: Some(Duration::from_secs(75)),
             write_timeout: Some(Duration::from_secs(120)),
             liveness_path: None,
+            routes: Vec::new(),
         }
     }
 }
@@ -89,6 +118,11 @@ pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// How many requests of one HTTP/2 connection are answered at a time; a client waits with more.
 pub(crate) const HTTP2_STREAMS: u32 = 128;
+
+/// How many bytes of one request's body, and of all of one HTTP/2 connection, a client sends before they are
+/// read: a body that is not read leaves room for others.
+pub(crate) const HTTP2_STREAM_WINDOW: u32 = 256 << 10;
+pub(crate) const HTTP2_CONNECTION_WINDOW: u32 = 2 << 20;
 
 /// After how long without a word an HTTP/2 client is asked whether it is there, and how long its
 /// answer may take.

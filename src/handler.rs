@@ -7,6 +7,7 @@ use http::request::Parts;
 
 use crate::{
     exchange::Exchange,
+    request_body::IncomingBody,
     router::{Method, Params, RouteId},
 };
 
@@ -33,7 +34,7 @@ where
     }
 }
 
-/// A request that matched a route, its body complete.
+/// A request that matched a route.
 #[derive(Debug)]
 pub struct Request {
     /// The route it matched.
@@ -46,8 +47,10 @@ pub struct Request {
     pub decoded_path: Option<String>,
     /// Request line and header fields.
     pub head: Parts,
-    /// The whole body; empty where there is none.
+    /// The whole body; empty where there is none, or it is `incoming`.
     pub body: Bytes,
+    /// The body, where the route's handler has it as it comes.
+    pub incoming: Option<IncomingBody>,
     /// The other end of the connection.
     pub peer: Arc<Peer>,
 }

@@ -38,10 +38,11 @@ mod task;
 pub use self::server::{Arrivals, Introducer, Introductions, Successor, introductions};
 pub use self::{
     body::{BodySender, Direct, DirectWriter, FileSource},
-    config::{Config, DEFAULT_BODY_LIMIT, FIRST_STREAM_WINDOW, STREAM_WINDOW},
+    config::{Config, DEFAULT_BODY_LIMIT, FIRST_STREAM_WINDOW, RouteConfig, STREAM_WINDOW},
     error::Error,
     exchange::{Exchange, Head, Observer, Response},
     handler::{Handler, Peer, Request},
     multipart::{MultipartError, Part, parse_multipart},
+    request_body::{IncomingBody, RefusedBody},
     server::{Listener, LocalAddress, Server, Shutdown, Tls},
 };

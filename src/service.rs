@@ -23,7 +23,7 @@ use crate::{
     exchange::{Answer, Head, Reply, exchange},
     handler::{Handler, Peer, Request},
     load::{Load, Share},
-    request_body::{RefusedBody, read_body},
+    request_body::{IncomingBody, RefusedBody, read_body},
     request_head::{RefusedHead, check_head},
     router::{Lookup, Method, MethodSet, Params, RouteId, Router, canonicalize},
     server::Parking,
@@ -167,6 +167,7 @@ impl<H: Handler> Service<H> {
             decoded_path,
             head,
             body: Bytes::new(),
+            incoming: None,
             peer: Arc::clone(&connection.peer),
         };
         if body.is_end_stream() {
@@ -179,12 +180,42 @@ impl<H: Handler> Service<H> {
         if self.load.is_full(&self.config) {
             return Begun::Answered(Box::new(closing(connection, overloaded())));
         }
+        let route = self.config.route(route);
+        let patience = self.config.request_timeout;
+        if route.streams_body {
+            let unread = Arc::new(AtomicBool::new(false));
+            let limit = route.body_limit;
+            match IncomingBody::new(body, version, (limit, patience), Arc::clone(&unread)) {
+                Ok(incoming) => request.incoming = Some(incoming),
+                Err(refused) => {
+                    return Begun::Answered(Box::new(refuse_body(connection, &refused)));
+                }
+            }
+            let Some(admitted) = self.load.admit(&self.config) else {
+                return Begun::Answered(Box::new(closing(connection, overloaded())));
+            };
+            let reply = self.handle(request);
+            return Begun::Reading(Box::pin(async move {
+                let _admitted = admitted;
+                let response = answer(connection, reply, version).await;
+                if !unread.load(Ordering::Relaxed) {
+                    return response;
+                }
+                // Of a streamed response the handler may still read while it is sent.
+                connection.answered_early.store(true, Ordering::Relaxed);
+                match response.body() {
+                    ResponseBody::Stream(_) => response,
+                    ResponseBody::Full(_) => closing(connection, response),
+                }
+            }));
+        }
+        let limit = route.body_limit.unwrap_or(self.config.body_limit);
         Begun::Reading(Box::pin(async move {
             // Held until the answer, as the body is.
             let mut held = self.load.body();
-            match read_body(body, &request.head.headers, &self.config, &mut held).await {
+            match read_body(body, &request.head, (limit, patience), &mut held).await {
                 Ok(body) => request.body = body,
-                Err(refused) => return refuse_body(connection, &refused, &self.config),
+                Err(refused) => return refuse_body(connection, &refused),
             }
             match self.load.admit(&self.config) {
                 Some(_admitted) => answer(connection, self.handle(request), version).await,
@@ -283,12 +314,8 @@ fn closing(connection: &ConnectionState, mut response: HyperResponse) -> HyperRe
     response
 }
 
-fn refuse_body(
-    connection: &ConnectionState,
-    refused: &RefusedBody,
-    config: &Config,
-) -> HyperResponse {
-    let mut response = fixed(refused.status(), Some(&refused.message(config)));
+fn refuse_body(connection: &ConnectionState, refused: &RefusedBody) -> HyperResponse {
+    let mut response = fixed(refused.status(), Some(&refused.message()));
     if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         retry_after(&mut response);
     }

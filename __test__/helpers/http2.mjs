@@ -17,6 +17,17 @@ export const SETTINGS = frame(4, 0, 0);
 /** GET / of a host named x, with the indices of RFC 7541, Appendix A. */
 export const GET = Buffer.from([0x82, 0x86, 0x84, 0x41, 1, 'x'.charCodeAt(0)]);
 
+/** POST of the same. */
+export const POST = Buffer.from([0x83, ...GET.subarray(1)]);
+
+/** A POST on stream `id` that is begun, and then reset: Node's client would end it first. */
+export function resetPost(id, content, code) {
+  return {
+    begin: Buffer.concat([frame(1, 4, id, POST), frame(0, 0, id, Buffer.from(content))]),
+    reset: frame(3, 0, id, Buffer.from([0, 0, 0, code])),
+  };
+}
+
 /** The types of the frames in `bytes`, in order. */
 export function frameTypes(bytes) {
   const types = [];

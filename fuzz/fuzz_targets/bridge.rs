@@ -278,6 +278,7 @@ impl World<'_> {
             decoded_path,
             head,
             body: body.into(),
+            incoming: None,
             peer,
         };
         self.bridge.handle(request, exchange);

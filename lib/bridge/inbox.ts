@@ -2,6 +2,9 @@ import { Exchange, type Route } from '../exchange.js';
 import type { BindingServer } from './native.js';
 import {
   BATCH_HEADER_WORDS,
+  BODY,
+  BODY_END,
+  BODY_FAILED,
   CANCELLED,
   CLOSED,
   COMPLETED,
@@ -34,6 +37,9 @@ const RECORD_WORDS: Partial<Record<number, number>> = {
   [CLOSED]: 1,
   [FILE_FAILED]: 4,
   [DRAINED]: 3,
+  [BODY]: 3,
+  [BODY_END]: 3,
+  [BODY_FAILED]: 5,
 };
 
 /** What of a batch has not been read. */
@@ -83,6 +89,7 @@ export class Inbox {
   /** The exchange needs to hear no more of its request. */
   forget(exchange: Exchange): void {
     if (this.#live[exchange.slot] === exchange) this.#live[exchange.slot] = undefined;
+    exchange.requestBody?.release();
   }
 
   #read(end: number, textLength: number, apart: Buffer[]): void {
@@ -97,6 +104,7 @@ export class Inbox {
       try {
         if (kind === REQUEST) this.#request(record, batch);
         else if (kind === CLOSED) this.#receiver.closed();
+        else if (kind === BODY) this.#body(record, batch);
         else this.#event(kind, record);
       } catch (error) {
         // A throw through the addon would end the process without a trace of where it came from.
@@ -155,10 +163,31 @@ export class Inbox {
     return content;
   }
 
+  #body(at: number, batch: Batch): void {
+    // Taken, whether anybody wants it or not: the next record's is behind it.
+    const chunk = batch.apart[batch.apartAt++] as Buffer;
+    this.#exchange(at)?.requestBody?.chunk(chunk);
+  }
+
+  /** The exchange that a record is about, where it is not over. */
+  #exchange(at: number): Exchange | undefined {
+    const exchange = this.#live[this.#words[at + 1] as number];
+    return exchange?.serial === this.#words[at + 2] ? exchange : undefined;
+  }
+
   #event(kind: number, at: number): void {
-    const slot = this.#words[at + 1] as number;
-    const exchange = this.#live[slot];
-    if (exchange === undefined || exchange.serial !== this.#words[at + 2]) return;
+    const exchange = this.#exchange(at);
+    if (exchange === undefined) return;
+    const { slot } = exchange;
+    if (kind === BODY_END) {
+      exchange.requestBody?.end();
+      return;
+    }
+    if (kind === BODY_FAILED) {
+      const [status = 0, limit = 0] = this.#words.subarray(at + 3, at + 5);
+      exchange.failBody(status, limit);
+      return;
+    }
     if (kind === CONSUMED) {
       exchange.stream?.consumed(this.#words[at + 3] as number);
       return;
@@ -169,7 +198,8 @@ export class Inbox {
     }
     this.#live[slot] = undefined;
     if (kind === CANCELLED) exchange.cancel();
-    else if (kind === COMPLETED) exchange.stream?.completed();
+    else exchange.requestBody?.release();
+    if (kind === COMPLETED) exchange.stream?.completed();
     else if (kind === FILE_FAILED) exchange.stream?.fileFailed(this.#words[at + 3] as number);
     this.#receiver.over(exchange, kind === COMPLETED);
   }

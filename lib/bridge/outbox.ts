@@ -8,6 +8,7 @@ import {
   CONTENT_TEXT,
   END,
   FAIL,
+  READ,
   RESPOND,
   STREAM,
 } from './protocol.js';
@@ -116,6 +117,12 @@ export class Outbox {
     this.#waiting = true;
     this.#schedule();
     return true;
+  }
+
+  /** Asks for the next chunk of a request's body. */
+  read(key: Key): void {
+    this.#begin(READ, key);
+    this.#schedule();
   }
 
   /** A streamed response is complete. */

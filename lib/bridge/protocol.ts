@@ -10,12 +10,16 @@ export const COMPLETED = 4;
 export const CLOSED = 5;
 export const FILE_FAILED = 6;
 export const DRAINED = 7;
+export const BODY = 9;
+export const BODY_END = 10;
+export const BODY_FAILED = 11;
 
 export const RESPOND = 1;
 export const STREAM = 2;
 export const CHUNK = 3;
 export const END = 4;
 export const FAIL = 5;
+export const READ = 9;
 
 /** What became of a chunk written directly, as `write` of the binding tells. */
 export const WRITTEN_NOT = 0;
@@ -27,6 +31,7 @@ export const HTTP_10 = 1 << 17;
 export const ENCRYPTED = 1 << 18;
 export const CONTENT_APART = 1 << 19;
 export const HTTP_2 = 1 << 20;
+export const CONTENT_STREAMED = 1 << 21;
 
 export const CONTENT_TEXT = 1 << 16;
 export const CONTENT_BYTES = 1 << 17;

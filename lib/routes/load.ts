@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { RequestHandler, Routes } from '../../index.js';
+import type { RequestHandler, RouteEntry, Routes } from '../../index.js';
 import { WapixError } from '../errors.js';
+import { readRouteConfig } from '../route-config.js';
 import { type RouteFile, scanRoutes } from './scan.js';
 import { show } from './show.js';
 import { createTypeScriptImporter, type Importer } from './typescript.js';
@@ -98,9 +99,9 @@ function toRoutes(imported: readonly Imported[]): Routes {
   const routes: Routes = {};
   const problems: string[] = [];
   for (const one of imported) {
-    const handler = 'module' in one && toHandler(one.module);
+    const loaded = 'module' in one ? toHandler(one.module) : undefined;
     const { path, method, file } = one.route;
-    if (handler) routes[path] = { ...routes[path], [method]: handler };
+    if (loaded) routes[path] = { ...routes[path], [method]: withConfig(loaded, show(file)) };
     else problems.push(`${show(file)}: the default export is no function.`);
   }
   if (problems.length > 0) {
@@ -110,14 +111,29 @@ function toRoutes(imported: readonly Imported[]): Routes {
   return routes;
 }
 
-/** The default export, however deep compilers and CommonJS have wrapped it. */
-function toHandler(module: unknown): RequestHandler | undefined {
+/** A module's handler and what it says of its route. */
+interface Loaded {
+  readonly handler: RequestHandler;
+  readonly config: unknown;
+}
+
+/** The default export, however deep compilers and CommonJS have wrapped it, and `config` beside it. */
+function toHandler(module: unknown): Loaded | undefined {
   let value = module;
+  let config: unknown;
   for (let depth = 0; depth < 4; depth++) {
-    if (typeof value === 'function') return value as RequestHandler;
-    value = (value as { default?: unknown } | null | undefined)?.default;
+    if (typeof value === 'function') return { handler: value as RequestHandler, config };
+    const wrapper = value as { default?: unknown; config?: unknown } | null | undefined;
+    config ??= wrapper?.config;
+    value = wrapper?.default;
   }
   return undefined;
+}
+
+/** @throws `WAPIX_INVALID_ROUTE` */
+function withConfig({ handler, config }: Loaded, file: string): RouteEntry {
+  if (config === undefined) return handler;
+  return { handler, config: readRouteConfig(file, config) };
 }
 
 function toLoadError(failures: readonly { route: RouteFile; error: unknown }[]): WapixError {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use crate::Config;
+use crate::{Config, RouteConfig};
 
 #[napi(object)]
 pub struct BindingOptions {
@@ -35,7 +35,7 @@ pub struct BindingOptions {
 }
 
 /// Numbers are those that `lib/options.ts` lets pass. Saturating: `Infinity` is the largest there is.
-pub(super) fn config_of(options: &BindingOptions) -> Config {
+pub(super) fn config_of(options: &BindingOptions, routes: Vec<RouteConfig>) -> Config {
     let default = Config::default();
     let timeout = |option: Option<f64>, default: Option<Duration>| match option {
         None => default,
@@ -55,5 +55,6 @@ pub(super) fn config_of(options: &BindingOptions) -> Config {
         keep_alive_timeout: timeout(options.keep_alive_timeout, default.keep_alive_timeout),
         write_timeout: timeout(options.write_timeout, default.write_timeout),
         liveness_path: options.liveness_path.clone(),
+        routes,
     }
 }

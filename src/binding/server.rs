@@ -24,7 +24,7 @@ use super::{
     coded,
     memory::give_back,
     options::{BindingOptions, config_of},
-    routes::{BindingRoute, router_of},
+    routes::{BindingRoute, configs_of, router_of},
     transport::{Placement, Transport},
 };
 #[cfg(unix)]
@@ -60,8 +60,8 @@ pub fn create_server(
     routes: Vec<BindingRoute>,
     options: BindingOptions,
 ) -> Result<BindingServer, String> {
+    let config = config_of(&options, configs_of(&routes));
     let router = router_of(routes)?;
-    let config = config_of(&options);
     let placement = Placement::new(options.io_threads);
     let tls = match (options.key, options.cert) {
         (Some(key), Some(cert)) => {

@@ -16,7 +16,10 @@ use std::{
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use tokio::sync::Notify;
+use tokio::sync::{
+    Notify,
+    mpsc::{UnboundedReceiver, unbounded_channel},
+};
 
 pub use self::requests::Taken;
 use self::{
@@ -29,6 +32,8 @@ use crate::{
     exchange::{Exchange, Head, Observer, Response},
     handler::{Handler, Request},
     pool::Pool,
+    request_body::IncomingBody,
+    task,
 };
 
 /// Wakes JavaScript to take what waits. Called on the I/O thread; must not block.
@@ -248,6 +253,7 @@ impl Bridge {
                     sender.send_file(file);
                 }
             }
+            Record::Read(key) => lock(&self.slots).read(key),
             Record::End(key) => {
                 let progress = lock(&self.slots).replace(key, Progress::Ended);
                 if let Some(Progress::Streaming(sender)) = progress {
@@ -265,17 +271,77 @@ impl Bridge {
 }
 
 impl Handler for Arc<Bridge> {
-    fn handle(&self, request: Request, exchange: Exchange) {
+    fn handle(&self, mut request: Request, exchange: Exchange) {
+        let incoming = request
+            .incoming
+            .take()
+            .map(|body| (body, unbounded_channel()));
+        let (body, reads) = match incoming {
+            Some((body, (reads, asked))) => (Some((body, asked)), Some(reads)),
+            None => (None, None),
+        };
         // Under one lock: an exchange that can be found is observed.
         let key = {
             let mut slots = lock(&self.slots);
-            let key = slots.insert(exchange);
+            let key = slots.insert(exchange, reads);
             if let Some(Progress::Waiting(exchange)) = slots.get(key) {
                 exchange.observe(Arc::clone(self) as Arc<dyn Observer>, key.to_token());
             }
             key
         };
-        self.queue(|queue| queue.push_request(key, request));
+        self.queue(|queue| queue.push_request(key, request, body.is_some()));
+        if let Some((body, asked)) = body {
+            let bridge = Arc::clone(self);
+            task::spawn(async move { bridge.forward_body(key, body, asked).await });
+        }
+    }
+}
+
+impl Bridge {
+    /// Reads a request's body as JavaScript asks for it, until it has ended or JavaScript is no more to
+    /// hear of the request.
+    async fn forward_body(
+        &self,
+        key: Key,
+        mut body: IncomingBody,
+        mut asked: UnboundedReceiver<()>,
+    ) {
+        let mut reads = 0_usize;
+        loop {
+            while let Ok(()) = asked.try_recv() {
+                reads += 1;
+            }
+            let next = tokio::select! {
+                biased;
+                more = asked.recv() => match more {
+                    Some(()) => {
+                        reads += 1;
+                        continue;
+                    }
+                    None => return,
+                },
+                next = body.next(), if reads > 0 => next,
+            };
+            reads -= 1;
+            match next {
+                Ok(Some(chunk)) => self.queue(|queue| queue.push_body(key, chunk)),
+                // Reset, in fact: the request is over.
+                Ok(None) if asked.is_closed() && asked.is_empty() => return,
+                Ok(None) => {
+                    self.queue(|queue| queue.push_event(protocol::BODY_END, key, &[]));
+                    return;
+                }
+                Err(refused) => {
+                    let status = u32::from(refused.status().as_u16());
+                    let limit = refused.limit().unwrap_or(0);
+                    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+                    self.queue(|queue| {
+                        queue.push_event(protocol::BODY_FAILED, key, &[status, limit]);
+                    });
+                    return;
+                }
+            }
+        }
     }
 }
 

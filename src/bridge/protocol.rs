@@ -18,6 +18,9 @@
 //! | `DRAINED` | slot, serial | | |
 //! | `CLOSED` | | | |
 //! | `FILE_FAILED` | slot, serial, error number, or 0 where the length is not as declared | | |
+//! | `BODY` | slot, serial | | the next chunk of the request's body, handed over apart |
+//! | `BODY_END` | slot, serial | | |
+//! | `BODY_FAILED` | slot, serial, status that says why, and the limit in bytes where there is one | | |
 //!
 //! From JavaScript:
 //!
@@ -28,6 +31,10 @@
 //! | `CHUNK` | slot, serial, length | | content where its source says |
 //! | `END`, `FAIL` | slot, serial | | |
 //! | `FILE` | slot, serial | | the next of the files handed over |
+//! | `READ` | slot, serial | | |
+//!
+//! Of a request's body that is streamed JavaScript is told, with `BODY` or one of the other two, as often as it
+//! has sent `READ`.
 //!
 //! Neither names nor values of header fields can hold a line feed. Those of an answer are `name LF value LF` for
 //! each. Those of a request are `name LF` for each, `LF`, and `value LF` for each: clients of one kind send
@@ -40,6 +47,9 @@ pub(super) const COMPLETED: u32 = 4;
 pub(super) const CLOSED: u32 = 5;
 pub(super) const FILE_FAILED: u32 = 6;
 pub(super) const DRAINED: u32 = 7;
+pub(super) const BODY: u32 = 9;
+pub(super) const BODY_END: u32 = 10;
+pub(super) const BODY_FAILED: u32 = 11;
 
 pub(super) const RESPOND: u32 = 1;
 pub(super) const STREAM: u32 = 2;
@@ -48,6 +58,7 @@ pub(super) const END: u32 = 4;
 pub(super) const FAIL: u32 = 5;
 /// Written by Rust itself, as the file is handed over in a call of its own.
 pub(super) const FILE: u32 = 6;
+pub(super) const READ: u32 = 9;
 
 /// Of a request: the path that its parameters are ranges of is UTF-8 beyond ASCII.
 pub(super) const UTF8_PATH: u32 = 1 << 16;
@@ -59,6 +70,8 @@ pub(super) const ENCRYPTED: u32 = 1 << 18;
 pub(super) const HTTP_2: u32 = 1 << 20;
 /// Of a request: the content is handed over as a `Buffer` of its own.
 pub(super) const CONTENT_APART: u32 = 1 << 19;
+/// Of a request: the content is read as it comes.
+pub(super) const CONTENT_STREAMED: u32 = 1 << 21;
 
 /// Of an answer: the content stands in the text region, as UTF-8.
 pub(super) const CONTENT_TEXT: u32 = 1 << 16;

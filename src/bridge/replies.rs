@@ -27,6 +27,7 @@ pub(super) enum Record<'a> {
     Stream(Key, Head),
     Chunk(Key, Content<'a>),
     File(Key, FileSource),
+    Read(Key),
     End(Key),
     Fail(Key),
 }
@@ -139,6 +140,7 @@ where
                 Record::Chunk(key, self.content(first, length)?)
             }
             protocol::FILE => Record::File(key, self.files.next()?),
+            protocol::READ => Record::Read(key),
             protocol::END => Record::End(key),
             protocol::FAIL => Record::Fail(key),
             _ => return None,

@@ -116,11 +116,19 @@ impl RequestQueue {
         batch.words.extend_from_slice(operands);
     }
 
+    pub(super) fn push_body(&mut self, key: Key, chunk: Bytes) {
+        let batch = self.open();
+        batch
+            .words
+            .extend_from_slice(&[protocol::BODY, key.slot, key.serial]);
+        batch.apart.push(chunk);
+    }
+
     pub(super) fn push_closed(&mut self) {
         self.open().words.push(protocol::CLOSED);
     }
 
-    pub(super) fn push_request(&mut self, key: Key, request: Request) {
+    pub(super) fn push_request(&mut self, key: Key, request: Request, is_streamed: bool) {
         let Request {
             route,
             method,
@@ -128,6 +136,7 @@ impl RequestQueue {
             decoded_path,
             head,
             body,
+            incoming: _,
             peer,
         } = request;
         let batch = self.open();
@@ -150,6 +159,9 @@ impl RequestQueue {
             first |= protocol::UTF8_PATH;
         }
         let decoded_path = decoded_path.unwrap_or_default();
+        if is_streamed {
+            first |= protocol::CONTENT_STREAMED;
+        }
         let content_length = body.len();
         if content_length > protocol::INLINE_CONTENT {
             first |= protocol::CONTENT_APART;

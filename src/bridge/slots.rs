@@ -1,6 +1,7 @@
 //! Requests in flight: where JavaScript's answers find their exchange.
 
 use slab::Slab;
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::{body::BodySender, exchange::Exchange};
 
@@ -32,24 +33,50 @@ pub(super) enum Progress {
     Ended,
 }
 
+struct Slot {
+    serial: u32,
+    progress: Progress,
+    /// Where JavaScript asks for what comes next of the request's body, which nobody reads any more when
+    /// this is dropped.
+    reads: Option<UnboundedSender<()>>,
+}
+
 #[derive(Default)]
 pub(super) struct Slots {
-    slab: Slab<(u32, Progress)>,
+    slab: Slab<Slot>,
     next_serial: u32,
 }
 
 impl Slots {
-    pub(super) fn insert(&mut self, exchange: Exchange) -> Key {
+    pub(super) fn insert(&mut self, exchange: Exchange, reads: Option<UnboundedSender<()>>) -> Key {
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
-        let slot = self.slab.insert((serial, Progress::Waiting(exchange))) as u32;
-        Key { slot, serial }
+        let slot = self.slab.insert(Slot {
+            serial,
+            progress: Progress::Waiting(exchange),
+            reads,
+        });
+        Key {
+            slot: slot as u32,
+            serial,
+        }
+    }
+
+    /// Has the next chunk of the request's body read.
+    pub(super) fn read(&mut self, key: Key) {
+        if let Some(slot) = self.slab.get(key.slot as usize)
+            && slot.serial == key.serial
+            && let Some(reads) = &slot.reads
+        {
+            // Nobody hears it where the body has ended.
+            let _ = reads.send(());
+        }
     }
 
     /// The request's progress, or `None` where it is over.
     pub(super) fn get(&mut self, key: Key) -> Option<&mut Progress> {
         match self.slab.get_mut(key.slot as usize) {
-            Some((serial, progress)) if *serial == key.serial => Some(progress),
+            Some(slot) if slot.serial == key.serial => Some(&mut slot.progress),
             _ => None,
         }
     }
@@ -62,6 +89,6 @@ impl Slots {
 
     pub(super) fn remove(&mut self, key: Key) -> Option<Progress> {
         self.get(key)?;
-        Some(self.slab.remove(key.slot as usize).1)
+        Some(self.slab.remove(key.slot as usize).progress)
     }
 }

@@ -24,7 +24,10 @@ use super::{
 };
 use crate::{
     body::ResponseBody,
-    config::{CONNECTION_BUFFER, HTTP2_STREAMS, LINGER, PING_INTERVAL, PING_TIMEOUT},
+    config::{
+        CONNECTION_BUFFER, HTTP2_CONNECTION_WINDOW, HTTP2_STREAM_WINDOW, HTTP2_STREAMS, LINGER,
+        PING_INTERVAL, PING_TIMEOUT,
+    },
     handler::{Handler, Peer},
     service::{ConnectionState, Progress, Service, is_event_stream},
 };
@@ -72,6 +75,8 @@ pub(super) async fn serve<H: Handler, S>(
         http2::Builder::new(streams)
             .timer(TokioTimer::new())
             .max_concurrent_streams(HTTP2_STREAMS)
+            .initial_stream_window_size(HTTP2_STREAM_WINDOW)
+            .initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
             .max_header_list_size(u32::try_from(header_list).unwrap_or(u32::MAX))
             // What hyper takes of one stream beyond what the client has room for.
             .max_send_buf_size(CONNECTION_BUFFER)

@@ -1,0 +1,96 @@
+import type { IncomingMessage } from 'node:http';
+import type { Key, Outbox } from './bridge/outbox.js';
+import { WapixError } from './errors.js';
+
+/** How many chunks are asked for before the first has come: Rust reads one while the handler has the other. */
+const AHEAD = 2;
+
+/** The body of a request whose route takes it as it comes: read from the client as it is read here. */
+export class RequestBody {
+  readonly #key: Key;
+  readonly #outbox: Outbox;
+  #message: IncomingMessage | undefined;
+  /** Chunks that were asked for and have not come. */
+  #asked = 0;
+  /** Nothing more comes. */
+  #over = false;
+
+  constructor(key: Key, outbox: Outbox) {
+    this.#key = key;
+    this.#outbox = outbox;
+  }
+
+  /** Has `message` produce the body. */
+  feed(message: IncomingMessage): void {
+    message.complete = false;
+    message._read = () => this.#ask();
+    message._destroy = (error, callback) => {
+      this.#over = true;
+      if (!message.complete) {
+        message.aborted = true;
+        message.emit('aborted');
+      }
+      // As Node does: who does not listen is not ended by a client that leaves.
+      callback(message.listenerCount('error') > 0 ? error : null);
+    };
+    this.#message = message;
+  }
+
+  #ask(): void {
+    if (this.#over) return;
+    while (this.#asked < AHEAD) {
+      this.#asked += 1;
+      this.#outbox.read(this.#key);
+    }
+  }
+
+  /** The next chunk has come. */
+  chunk(bytes: Buffer): void {
+    this.#asked -= 1;
+    if (!this.#over && this.#message?.push(bytes)) this.#ask();
+  }
+
+  /** The body has ended. */
+  end(): void {
+    const message = this.#message;
+    if (this.#over || message === undefined) return;
+    this.#over = true;
+    message.complete = true;
+    message.push(null);
+  }
+
+  /** The body could not be read to its end: `status` says why, `limit` is the one that it exceeds. */
+  fail(status: number, limit: number): void {
+    this.#destroy(failure(status, limit));
+  }
+
+  /** The client has left. */
+  cancel(): void {
+    this.#destroy(failure(0, 0));
+  }
+
+  /** The response is complete: what was not read goes nowhere. */
+  release(): void {
+    this.#destroy(undefined);
+  }
+
+  #destroy(error: Error | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#message?.destroy(error);
+  }
+}
+
+function failure(status: number, limit: number): WapixError {
+  if (status === 413) {
+    const message = `the body is larger than the limit of ${limit} bytes`;
+    return new WapixError('WAPIX_BODY_TOO_LARGE', message);
+  }
+  if (status === 408) {
+    return new WapixError('WAPIX_BODY_TIMEOUT', 'nothing of the body came for too long');
+  }
+  return new WapixError(
+    'WAPIX_BODY_INCOMPLETE',
+    'the body ended before its end: the client has left, or what it sent is malformed',
+  );
+}

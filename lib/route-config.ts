@@ -1,0 +1,46 @@
+import type { RouteConfig } from '../index.js';
+import { WapixError } from './errors.js';
+
+const KNOWN: ReadonlySet<string> = new Set<keyof RouteConfig>([
+  'bodyLimit',
+  'timeout',
+  'streamBody',
+]);
+
+/** The longest that a timer of Node's can wait, in milliseconds. */
+const LONGEST = 2 ** 31 - 1;
+
+/**
+ * Checks the settings of one route.
+ *
+ * @param where - names the route, in errors
+ * @throws `WAPIX_INVALID_ROUTE`
+ */
+export function readRouteConfig(where: string, config: unknown): RouteConfig {
+  if (config === undefined) return {};
+  const invalid = (what: string) =>
+    new WapixError('WAPIX_INVALID_ROUTE', `${where}: config${what}`);
+  if (typeof config !== 'object' || config === null) {
+    throw invalid(
+      ` is an object, { bodyLimit, timeout, streamBody }, not of type ${typeof config}`,
+    );
+  }
+  const unknown = Object.keys(config).find((name) => !KNOWN.has(name));
+  if (unknown !== undefined) {
+    throw invalid(` has ${JSON.stringify(unknown)}, which is none of ${[...KNOWN].join(', ')}`);
+  }
+  const { bodyLimit, timeout, streamBody } = config as RouteConfig;
+  if (bodyLimit !== undefined && !(typeof bodyLimit === 'number' && bodyLimit >= 0)) {
+    throw invalid(`.bodyLimit is a number of bytes, not ${String(bodyLimit)}`);
+  }
+  if (
+    timeout !== undefined &&
+    !(typeof timeout === 'number' && timeout > 0 && timeout <= LONGEST)
+  ) {
+    throw invalid(`.timeout is a number of milliseconds up to ${LONGEST}, not ${String(timeout)}`);
+  }
+  if (streamBody !== undefined && typeof streamBody !== 'boolean') {
+    throw invalid(`.streamBody is true or false, not ${String(streamBody)}`);
+  }
+  return config;
+}
