@@ -87,10 +87,10 @@ export class Dispatcher {
   /** What comes of the handler is seen to in its context, too: `onError` knows what the handler entered. */
   #handle(exchange: Exchange, request: Request): void {
     try {
-      const { handler } = exchange.route;
+      const { handler, config } = exchange.route;
       const result: unknown = handler(request);
       if (isPromise(result)) {
-        if (route.config.timeout !== undefined) this.#limit(exchange, route.config.timeout);
+        if (config.timeout !== undefined) this.#limit(exchange, config.timeout);
         result.then(
           (value) => this.#answer(exchange, value),
           (error) => this.#fail(exchange, error),
@@ -123,7 +123,7 @@ export class Dispatcher {
   }
 
   #answer(exchange: Exchange, result: unknown): void {
-    clearTimeout(exchange.timer);
+    if (exchange.timer !== undefined) clearTimeout(exchange.timer);
     // It was answered: what comes now is only let go of.
     if (exchange.expired !== undefined) exchange.cancelled = true;
     try {
@@ -141,7 +141,7 @@ export class Dispatcher {
   }
 
   #fail(exchange: Exchange, error: unknown): void {
-    clearTimeout(exchange.timer);
+    if (exchange.timer !== undefined) clearTimeout(exchange.timer);
     if (exchange.expired !== undefined) {
       if (isReported(exchange, error)) report(exchange, error);
       return;
