@@ -39,7 +39,8 @@ const KNOWN = [
   'GET /head',
   'HEAD /head',
   'OPTIONS *',
-  'GET /users//7',
+  'TRACE /users',
+  'TRACE /none',
   'GET /%zz',
 ];
 
@@ -58,6 +59,7 @@ for (const line of KNOWN) {
 const UNKNOWN = [
   'GET /', 'POST /', 'OPTIONS /', 'GET /none', 'GET /none?a=b', 'PUT /users/7/posts', 'OPTIONS /none',
   'GET /files', 'GET /files/', 'GET /uber/1/b', 'PATCH /a/b/c/d/e', 'DELETE /%F0%9F%A6%80', 'GET /USERS',
+  'GET /users//7', 'OPTIONS //',
 ]; // biome-ignore format: a table
 
 for (const line of UNKNOWN) {

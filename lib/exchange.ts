@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { RouteConfig } from '../index.js';
 import {
+  ALLOWED_SHIFT,
   CONTENT_STREAMED,
   ENCRYPTED,
   HTTP_2,
@@ -21,7 +22,7 @@ export interface Route {
   readonly config: RouteConfig;
   /** In the order in which they stand in the pattern. */
   readonly parameterNames: readonly string[];
-  /** Takes what no other route does: its content is not looked at. */
+  /** Takes what no route matches: its content is not looked at. */
   readonly isFallback?: true;
 }
 
@@ -75,6 +76,11 @@ export class Exchange {
 
   get method(): string {
     return METHODS[(this.bits >> 8) & 0xff] ?? '';
+  }
+
+  /** Of what no route matched: the methods of its path as `Allow` lists them, none where it is unknown. */
+  get allowed(): string[] {
+    return METHODS.filter((_, method) => this.bits & (1 << (ALLOWED_SHIFT + method)));
   }
 
   get url(): string {

@@ -1,12 +1,12 @@
 import type { RequestHandler, ServerOptions } from '../index.js';
 import { AccessLog, type LogEntry } from './access-log.js';
+import { METHODS } from './bridge/protocol.js';
 import { type Cors, isPreflight, readCors } from './cors.js';
 import { WapixError } from './errors.js';
 import type { Exchange, Route } from './exchange.js';
-import type { Request } from './request.js';
+import { Request } from './request.js';
 import { noContent, status } from './result.js';
 import { readSecurityHeaders } from './security-headers.js';
-import { allowed, fallbackRoutes } from './unmatched.js';
 
 /** What the options have done to every request; what is not there costs nothing. */
 export interface Hooks {
@@ -17,8 +17,9 @@ export interface Hooks {
 }
 
 /**
- * Reads the options that are about every request: `routes` as they are to be served, and what is
- * done beside.
+ * Reads the options that are about every request: `routes` as they are to be served, what answers
+ * requests that match none of them (where that is not left to Rust, at no cost), and what is done
+ * beside.
  *
  * @param write - takes an entry for each request; it must not throw
  * @throws `WAPIX_INVALID_OPTION`
@@ -27,7 +28,7 @@ export function readHooks(
   routes: readonly Route[],
   options: ServerOptions,
   write: ((entry: LogEntry) => void) | undefined,
-): { routes: readonly Route[]; hooks: Hooks } {
+): { routes: readonly Route[]; unmatched?: Route; hooks: Hooks } {
   const onError = readFunction('onError', options.onError);
   const onNotFound = readFunction('onNotFound', options.onNotFound);
   const cors = options.cors && readCors(options.cors);
@@ -47,19 +48,23 @@ export function readHooks(
   };
   if (!(onNotFound || write || sources.length > 0)) return { routes, hooks };
   const answered = cors ? routes.map((route) => withPreflight(route, routes, cors)) : routes;
-  const fallback = fallbackRoutes(routes, (request, methods) =>
-    answerUnmatched(request, methods, onNotFound, cors),
-  );
-  return { routes: [...answered, ...fallback], hooks };
+  const unmatched: Route = {
+    method: '',
+    pattern: '',
+    handler: (request) => answerUnmatched(request, onNotFound, cors),
+    parameterNames: [],
+    isFallback: true,
+  };
+  return { routes: answered, unmatched, hooks };
 }
 
 /** As Rust answers it, but for what the options say. */
 function answerUnmatched(
   request: Request,
-  methods: readonly string[],
   onNotFound: RequestHandler | undefined,
   cors: Cors | undefined,
 ): unknown {
+  const methods = Request.allowedOf(request);
   if (cors && isPreflight(request)) return cors.preflight(request, methods);
   if (methods.length === 0) {
     return onNotFound ? onNotFound(request) : status(404, { error: 'Not Found' });
@@ -72,7 +77,11 @@ function answerUnmatched(
 /** A handler of OPTIONS is not asked about preflights: they are for `cors` to answer. */
 function withPreflight(route: Route, routes: readonly Route[], cors: Cors): Route {
   if (route.method !== 'OPTIONS') return route;
-  const methods = allowed(routes.filter(({ pattern }) => pattern === route.pattern));
+  const beside = routes.filter(({ pattern }) => pattern === route.pattern);
+  const own = new Set(beside.map(({ method }) => method));
+  const methods = METHODS.filter(
+    (method) => own.has(method) || (method === 'HEAD' && own.has('GET')),
+  );
   return {
     ...route,
     handler: (request) =>

@@ -86,9 +86,9 @@ export class Request implements Contract {
     return this.#exchange.content;
   }
 
-  /** The canonical path, without its first slash, of a request that came to a fallback. */
-  static pathOf(request: Request): string {
-    return request.#exchange.parameter(0);
+  /** The methods of the path of a request that no route matched. */
+  static allowedOf(request: Request): readonly string[] {
+    return request.#exchange.allowed;
   }
 }
 

@@ -62,7 +62,7 @@ class Server extends EventEmitter implements Contract {
 
   constructor(own: readonly Route[], options: ServerOptions, write?: (entry: LogEntry) => void) {
     super();
-    const { routes, hooks } = readHooks(own, options, write);
+    const { routes, unmatched, hooks } = readHooks(own, options, write);
     const trust = readTrust(options.trustProxy);
     const secure = options.https && readTls(options.https);
     this.#ca = secure?.ca;
@@ -78,16 +78,18 @@ class Server extends EventEmitter implements Contract {
       ...readLimits(options),
       ...(ioThreads !== undefined && { ioThreads }),
       ...(livenessPath !== undefined && { livenessPath }),
+      ...(unmatched && { takesUnmatched: true }),
     };
+    const served = unmatched ? [...routes, unmatched] : routes;
     try {
       this.#native = createNative(table, { ...settings, ...secure });
     } catch (error) {
       throw fromNative(error);
     }
-    this.#dispatcher = new Dispatcher(this.#native, routes, trust, hooks, () => this.#onClosed());
+    this.#dispatcher = new Dispatcher(this.#native, served, trust, hooks, () => this.#onClosed());
     this.#makeInjection = () => {
       const native = createNative(table, settings);
-      const dispatcher = new Dispatcher(native, routes, trust, hooks, () => {});
+      const dispatcher = new Dispatcher(native, served, trust, hooks, () => {});
       return new Injection(native, dispatcher.onWork);
     };
   }

@@ -39,6 +39,10 @@ pub struct Config {
     pub liveness_path: Option<String>,
     /// What is different for a route, by its id; a route beyond the last has nothing of its own.
     pub routes: Vec<RouteConfig>,
+    /// What the handler is given as the route of requests that match none, if their method is a
+    /// [`Method`](crate::router::Method). `None`: they are answered 404, 405 and, for OPTIONS, 204,
+    /// without a handler.
+    pub unmatched: Option<RouteId>,
 }
 
 /// Settings of one route.
@@ -80,6 +84,7 @@ impl Default for Config {
             write_timeout: Some(Duration::from_secs(120)),
             liveness_path: None,
             routes: Vec::new(),
+            unmatched: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use http::request::Parts;
 use crate::{
     exchange::Exchange,
     request_body::IncomingBody,
-    router::{Method, Params, RouteId},
+    router::{Method, MethodSet, Params, RouteId},
 };
 
 /// Answers matched requests. The bridge to JavaScript is one; any closure is another:
@@ -34,11 +34,16 @@ where
     }
 }
 
-/// A request that matched a route.
+/// A request that matched a route, or is handed over all the same ([`Config::unmatched`]).
+///
+/// [`Config::unmatched`]: crate::Config::unmatched
 #[derive(Debug)]
 pub struct Request {
     /// The route it matched.
     pub route: RouteId,
+    /// Where it matched no route: the methods that its path has, OPTIONS among them; none where the
+    /// path is unknown.
+    pub allowed: MethodSet,
     /// The route method it matched or, for HEAD on a GET route, the method sent.
     pub method: Method,
     /// Path parameters, as ranges of [`Request::path`].

@@ -95,6 +95,14 @@ impl ConnectionState {
     }
 }
 
+/// What a request is to be handled as.
+struct Matched {
+    route: RouteId,
+    params: Params,
+    decoded_path: Option<String>,
+    allowed: MethodSet,
+}
+
 /// How far a request has come without waiting for anything.
 enum Begun<'a> {
     Answered(Box<HyperResponse>),
@@ -146,25 +154,25 @@ impl<H: Handler> Service<H> {
             return Begun::Answered(Box::new(response));
         }
         let method = Method::from_http(request.method());
-        let (method, (route, params, decoded_path)) =
-            match (method, self.route(method, request.uri())) {
-                (Some(method), Ok(matched)) => (method, matched),
-                (_, Err(response)) => {
-                    let response = Self::answer_early(connection, &request, *response);
-                    return Begun::Answered(Box::new(response));
-                }
-                // A route is found only for a method that the router knows.
-                (None, Ok(_)) => {
-                    return Begun::Answered(Box::new(fixed(StatusCode::METHOD_NOT_ALLOWED, None)));
-                }
-            };
+        let (method, matched) = match (method, self.route(method, request.uri())) {
+            (Some(method), Ok(matched)) => (method, matched),
+            (_, Err(response)) => {
+                let response = Self::answer_early(connection, &request, *response);
+                return Begun::Answered(Box::new(response));
+            }
+            // A route is found only for a method that the router knows.
+            (None, Ok(_)) => {
+                return Begun::Answered(Box::new(fixed(StatusCode::METHOD_NOT_ALLOWED, None)));
+            }
+        };
         let (head, body) = request.into_parts();
         let version = head.version;
         let mut request = Request {
-            route,
+            route: matched.route,
+            allowed: matched.allowed,
             method,
-            params,
-            decoded_path,
+            params: matched.params,
+            decoded_path: matched.decoded_path,
             head,
             body: Bytes::new(),
             incoming: None,
@@ -180,35 +188,11 @@ impl<H: Handler> Service<H> {
         if self.load.is_full(&self.config) {
             return Begun::Answered(Box::new(closing(connection, overloaded())));
         }
-        let route = self.config.route(route);
-        let patience = self.config.request_timeout;
+        let route = self.config.route(request.route);
         if route.streams_body {
-            let unread = Arc::new(AtomicBool::new(false));
-            let limit = route.body_limit;
-            match IncomingBody::new(body, version, (limit, patience), Arc::clone(&unread)) {
-                Ok(incoming) => request.incoming = Some(incoming),
-                Err(refused) => {
-                    return Begun::Answered(Box::new(refuse_body(connection, &refused)));
-                }
-            }
-            let Some(admitted) = self.load.admit(&self.config) else {
-                return Begun::Answered(Box::new(closing(connection, overloaded())));
-            };
-            let reply = self.handle(request);
-            return Begun::Reading(Box::pin(async move {
-                let _admitted = admitted;
-                let response = answer(connection, reply, version).await;
-                if !unread.load(Ordering::Relaxed) {
-                    return response;
-                }
-                // Of a streamed response the handler may still read while it is sent.
-                connection.answered_early.store(true, Ordering::Relaxed);
-                match response.body() {
-                    ResponseBody::Stream(_) => response,
-                    ResponseBody::Full(_) => closing(connection, response),
-                }
-            }));
+            return self.begin_streamed(connection, request, body, route.body_limit);
         }
+        let patience = self.config.request_timeout;
         let limit = route.body_limit.unwrap_or(self.config.body_limit);
         Begun::Reading(Box::pin(async move {
             // Held until the answer, as the body is.
@@ -224,6 +208,40 @@ impl<H: Handler> Service<H> {
         }))
     }
 
+    /// The handler has the request now, and its body as it comes.
+    fn begin_streamed<'a>(
+        &'a self,
+        connection: &'a ConnectionState,
+        mut request: Request,
+        body: Incoming,
+        limit: Option<usize>,
+    ) -> Begun<'a> {
+        let version = request.head.version;
+        let unread = Arc::new(AtomicBool::new(false));
+        let limits = (limit, self.config.request_timeout);
+        match IncomingBody::new(body, version, limits, Arc::clone(&unread)) {
+            Ok(incoming) => request.incoming = Some(incoming),
+            Err(refused) => return Begun::Answered(Box::new(refuse_body(connection, &refused))),
+        }
+        let Some(admitted) = self.load.admit(&self.config) else {
+            return Begun::Answered(Box::new(closing(connection, overloaded())));
+        };
+        let reply = self.handle(request);
+        Begun::Reading(Box::pin(async move {
+            let _admitted = admitted;
+            let response = answer(connection, reply, version).await;
+            if !unread.load(Ordering::Relaxed) {
+                return response;
+            }
+            connection.answered_early.store(true, Ordering::Relaxed);
+            match response.body() {
+                // The handler may still read while it is sent.
+                ResponseBody::Stream(_) => response,
+                ResponseBody::Full(_) => closing(connection, response),
+            }
+        }))
+    }
+
     fn handle(&self, request: Request) -> Reply {
         let (exchange, reply) = exchange();
         // The panic hook has printed the message; the exchange, dropped, answers 500.
@@ -235,7 +253,7 @@ impl<H: Handler> Service<H> {
         &self,
         method: Option<Method>,
         uri: &http::Uri,
-    ) -> Result<(RouteId, Params, Option<String>), Box<HyperResponse>> {
+    ) -> Result<Matched, Box<HyperResponse>> {
         if uri.path() == "*" && method == Some(Method::Options) {
             return Err(Box::new(options(Method::ALL.into_iter().collect())));
         }
@@ -249,20 +267,21 @@ impl<H: Handler> Service<H> {
                 Some(&format!("path: {error}")),
             ))
         })?;
-        match self.router.find(method, &path) {
-            Lookup::Route { id, params } => {
-                let decoded = (!path.is_raw()).then(|| path.as_str().to_owned());
-                Ok((id, params, decoded))
+        let (route, params, allowed) = match self.router.find(method, &path) {
+            Lookup::Route { id, params } => (Some(id), params, MethodSet::EMPTY),
+            Lookup::Options(methods) | Lookup::MethodNotAllowed(methods) => {
+                (self.config.unmatched, Params::default(), methods)
             }
-            Lookup::Options(methods) => Err(Box::new(options(methods))),
-            Lookup::MethodNotAllowed(methods) => {
-                let mut response = fixed(StatusCode::METHOD_NOT_ALLOWED, None);
-                response
-                    .headers_mut()
-                    .insert(header::ALLOW, methods.as_header_value());
-                Err(Box::new(response))
-            }
-            Lookup::NotFound => Err(Box::new(fixed(StatusCode::NOT_FOUND, None))),
+            Lookup::NotFound => (self.config.unmatched, Params::default(), MethodSet::EMPTY),
+        };
+        match (route, method) {
+            (Some(route), Some(_)) => Ok(Matched {
+                route,
+                params,
+                decoded_path: (!path.is_raw()).then(|| path.as_str().to_owned()),
+                allowed,
+            }),
+            _ => Err(Box::new(unmatched(method, allowed))),
         }
     }
 
@@ -375,6 +394,21 @@ async fn stream(
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
+    response
+}
+
+/// The answer to what no route matches, of a path that has the methods `allowed`.
+fn unmatched(method: Option<Method>, allowed: MethodSet) -> HyperResponse {
+    if allowed.is_empty() {
+        return fixed(StatusCode::NOT_FOUND, None);
+    }
+    if method == Some(Method::Options) {
+        return options(allowed);
+    }
+    let mut response = fixed(StatusCode::METHOD_NOT_ALLOWED, None);
+    response
+        .headers_mut()
+        .insert(header::ALLOW, allowed.as_header_value());
     response
 }
 

@@ -32,6 +32,7 @@ export const ENCRYPTED = 1 << 18;
 export const CONTENT_APART = 1 << 19;
 export const HTTP_2 = 1 << 20;
 export const CONTENT_STREAMED = 1 << 21;
+export const ALLOWED_SHIFT = 24;
 
 export const CONTENT_TEXT = 1 << 16;
 export const CONTENT_BYTES = 1 << 17;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 
-use crate::{Config, RouteConfig};
+use crate::{Config, RouteConfig, router::RouteId};
 
 #[napi(object)]
 pub struct BindingOptions {
@@ -26,6 +26,8 @@ pub struct BindingOptions {
     /// 0 for JavaScript's own thread; by the cores there are where it is not given.
     pub io_threads: Option<u32>,
     pub liveness_path: Option<String>,
+    /// Whether JavaScript answers what no route matches. Its route is one more than there are.
+    pub takes_unmatched: Option<bool>,
     /// PEM.
     pub key: Option<Buffer>,
     /// PEM.
@@ -55,6 +57,8 @@ pub(super) fn config_of(options: &BindingOptions, routes: Vec<RouteConfig>) -> C
         keep_alive_timeout: timeout(options.keep_alive_timeout, default.keep_alive_timeout),
         write_timeout: timeout(options.write_timeout, default.write_timeout),
         liveness_path: options.liveness_path.clone(),
+        unmatched: (options.takes_unmatched == Some(true))
+            .then(|| RouteId::new(routes.len() as u32)),
         routes,
     }
 }

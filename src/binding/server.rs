@@ -54,7 +54,7 @@ struct Running {
 }
 
 /// Throws `WAPIX_INVALID_ROUTE`, `WAPIX_ROUTE_CONFLICT` or `WAPIX_INVALID_TLS`. A route's id is its
-/// index.
+/// index; that of what no route matches, how many there are.
 #[napi]
 pub fn create_server(
     routes: Vec<BindingRoute>,

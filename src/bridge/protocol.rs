@@ -3,7 +3,7 @@
 //! `lib/bridge/protocol.ts` is the same table for the other side; both change together.
 //!
 //! A record's first word holds its kind in bits 0–7, a small operand in bits 8–15 and flags in bits
-//! 16–31. Texts and content follow the words in byte regions of their own, in record order. A
+//! 16–31, where a request that no route matched has the methods of its path from bit 24 on. Texts and content follow the words in byte regions of their own, in record order. A
 //! request is known by its slot (an index, reused) and its serial number (never reused while it
 //! could be confused).
 //!
@@ -72,6 +72,9 @@ pub(super) const HTTP_2: u32 = 1 << 20;
 pub(super) const CONTENT_APART: u32 = 1 << 19;
 /// Of a request: the content is read as it comes.
 pub(super) const CONTENT_STREAMED: u32 = 1 << 21;
+
+/// Of a request that no route matched: where the methods of its path begin, a bit for each.
+pub(super) const ALLOWED_SHIFT: u32 = 24;
 
 /// Of an answer: the content stands in the text region, as UTF-8.
 pub(super) const CONTENT_TEXT: u32 = 1 << 16;

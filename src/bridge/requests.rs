@@ -131,6 +131,7 @@ impl RequestQueue {
     pub(super) fn push_request(&mut self, key: Key, request: Request, is_streamed: bool) {
         let Request {
             route,
+            allowed,
             method,
             params,
             decoded_path,
@@ -140,7 +141,9 @@ impl RequestQueue {
             peer,
         } = request;
         let batch = self.open();
-        let mut first = protocol::REQUEST | (method as u32) << 8;
+        let mut first = protocol::REQUEST
+            | (method as u32) << 8
+            | u32::from(allowed.bits()) << protocol::ALLOWED_SHIFT;
         if head.version == Version::HTTP_10 {
             first |= protocol::HTTP_10;
         }

@@ -105,6 +105,12 @@ impl MethodSet {
         self.0 & (1 << method as u8) != 0
     }
 
+    /// A bit for each method of this set, that of [`Method::Get`] the lowest, in the order of
+    /// [`Method`]'s variants.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Whether this set has no method.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
