@@ -53,6 +53,7 @@ export function readHooks(
     pattern: '',
     handler: (request) => answerUnmatched(request, onNotFound, cors),
     parameterNames: [],
+    config: {},
     isFallback: true,
   };
   return { routes: answered, unmatched, hooks };

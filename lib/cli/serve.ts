@@ -19,8 +19,8 @@ export interface Prepared {
 
 /** Does all that can fail without a port: reads the key, loads the routes, makes the server. */
 export async function prepare(options: ServeOptions, pages?: ErrorPages): Promise<Prepared> {
-  const own = serverOptions(options);
-  const { routes, files } = await loadRoutes(options.routes);
+  const { routes, files, options: fromFile } = await loadRoutes(options.routes);
+  const own = { ...fromFile, ...serverOptions(options) };
   const served = pages ? pages.before(routes) : routes;
   const settings = pages ? pages.within(own) : own;
   if (!options.log) return { server: createServer(served, settings), files };

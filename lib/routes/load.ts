@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { RequestHandler, RouteEntry, Routes } from '../../index.js';
+import type { RequestHandler, RouteEntry, Routes, ServerOptions } from '../../index.js';
 import { WapixError } from '../errors.js';
 import { readRouteConfig } from '../route-config.js';
+import { findOptionsFile, readOptionsFile } from './options-file.js';
 import { type RouteFile, scanRoutes } from './scan.js';
 import { show } from './show.js';
 import { createTypeScriptImporter, type Importer } from './typescript.js';
@@ -13,9 +14,11 @@ export interface LoadedRoutes {
   /** As `createServer` takes them. */
   readonly routes: Routes;
   readonly files: readonly RouteFile[];
+  /** Those of its options file, none where it has none. */
+  readonly options: ServerOptions;
 }
 
-type Imported = { route: RouteFile; module: unknown } | { route: RouteFile; error: unknown };
+type Imported = { file: string; module: unknown } | { file: string; error: unknown };
 
 /**
  * Finds the route files under `directory` and imports their handlers.
@@ -26,27 +29,34 @@ type Imported = { route: RouteFile; module: unknown } | { route: RouteFile; erro
  *
  * @throws what {@link scanRoutes} throws; `WAPIX_ROUTE_LOAD` for files that cannot be imported, the
  *   reason its `cause` (an `AggregateError` of several); `WAPIX_INVALID_ROUTE` for files with no
- *   function as default export.
+ *   function as default export; `WAPIX_INVALID_OPTION` for an options file that has none.
  */
 export async function loadRoutes(directory: string): Promise<LoadedRoutes> {
   const root = resolve(directory);
   const files = scanRoutes(root);
-  const native = !files.some(({ file }) => /ts$/.test(file));
-  let imported = native ? await importAll(files, importNative) : undefined;
+  const optionsFile = findOptionsFile(root);
+  const paths = files.map(({ file }) => file);
+  // First: what it sets up, the routes may find.
+  if (optionsFile !== undefined) paths.unshift(optionsFile);
+  const native = !paths.some((path) => /ts$/.test(path));
+  let imported = native ? await importAll(paths, importNative) : undefined;
   if (!imported || imported.some((one) => 'error' in one && isForLoader(one.error))) {
-    imported = await importAll(files, await createTypeScriptImporter(root));
+    imported = await importAll(paths, await createTypeScriptImporter(root));
   }
-  return { routes: toRoutes(imported), files };
+  const modules = modulesOf(imported);
+  const options =
+    optionsFile === undefined ? {} : readOptionsFile(optionsFile, modules.get(optionsFile));
+  return { routes: toRoutes(files, modules), files, options };
 }
 
 /** One after the other: modules loading at once could see each other's imports half evaluated. */
-async function importAll(files: readonly RouteFile[], importer: Importer): Promise<Imported[]> {
+async function importAll(files: readonly string[], importer: Importer): Promise<Imported[]> {
   const imported: Imported[] = [];
-  for (const route of files) {
+  for (const file of files) {
     try {
-      imported.push({ route, module: await orNever(importer(route.file)) });
+      imported.push({ file, module: await orNever(importer(file)) });
     } catch (error) {
-      imported.push({ route, error });
+      imported.push({ file, error });
     }
   }
   return imported;
@@ -92,15 +102,17 @@ function isUnplaced(error: unknown): boolean {
   return stack.startsWith('SyntaxError') && !/^\s+at (?!.*node:)/m.test(stack);
 }
 
-function toRoutes(imported: readonly Imported[]): Routes {
+function modulesOf(imported: readonly Imported[]): Map<string, unknown> {
   const failures = imported.filter((one) => 'error' in one);
   if (failures.length > 0) throw toLoadError(failures);
+  return new Map(imported.map((one) => [one.file, 'module' in one && one.module]));
+}
 
+function toRoutes(files: readonly RouteFile[], modules: ReadonlyMap<string, unknown>): Routes {
   const routes: Routes = {};
   const problems: string[] = [];
-  for (const one of imported) {
-    const loaded = 'module' in one ? toHandler(one.module) : undefined;
-    const { path, method, file } = one.route;
+  for (const { path, method, file } of files) {
+    const loaded = toHandler(modules.get(file));
     if (loaded) routes[path] = { ...routes[path], [method]: withConfig(loaded, show(file)) };
     else problems.push(`${show(file)}: the default export is no function.`);
   }
@@ -136,8 +148,8 @@ function withConfig({ handler, config }: Loaded, file: string): RouteEntry {
   return { handler, config: readRouteConfig(file, config) };
 }
 
-function toLoadError(failures: readonly { route: RouteFile; error: unknown }[]): WapixError {
-  const files = failures.map(({ route }) => `${show(route.file)} could not be loaded.`);
+function toLoadError(failures: readonly { file: string; error: unknown }[]): WapixError {
+  const files = failures.map(({ file }) => `${show(file)} could not be loaded.`);
   const errors = distinct(failures.map(({ error }) => error));
   const cause = errors.length === 1 ? errors[0] : new AggregateError(errors);
   return new WapixError('WAPIX_ROUTE_LOAD', files.join('\n'), { cause });

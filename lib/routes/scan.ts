@@ -31,6 +31,9 @@ interface Problem {
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete', 'head', 'options'] as const;
 const FILE_NAME = /^([^.]+)\.([cm]?[jt]s|[jt]sx)$/i;
+/** The name of a file that has the server's options, at the root of a routes directory. */
+export const OPTIONS_FILE = /^\$options\.[cm]?[jt]s$/;
+const LIKE_OPTIONS = /^\$options\.([cm]?[jt]s|[jt]sx)$/i;
 const EXTENSION = /^[cm]?[jt]s$/;
 
 /**
@@ -73,6 +76,10 @@ class Scan {
       const stats = statSync(path, { throwIfNoEntry: false });
       if (stats?.isDirectory()) {
         below.push(...this.#descend(place, name, path, wildcards));
+        continue;
+      }
+      if (LIKE_OPTIONS.test(name)) {
+        this.#checkOptions(name, path, place.pattern === '');
         continue;
       }
       const method = this.#method(name, path);
@@ -147,6 +154,17 @@ class Scan {
       : `a route file's name is lower case: ${method}.${extension.toLowerCase()}`;
     this.#invalid(`${show(path)}: ${reason}.`);
     return undefined;
+  }
+
+  #checkOptions(name: string, path: string, isAtRoot: boolean): void {
+    if (!OPTIONS_FILE.test(name)) {
+      const names = '$options.ts, .js, .mts, .mjs, .cts or .cjs';
+      this.#invalid(`${show(path)}: the file with the options is named ${names}.`);
+    } else if (!isAtRoot) {
+      this.#invalid(
+        `${show(path)}: the options are of the whole server, and their file is at the root of the routes.`,
+      );
+    }
   }
 
   #invalid(message: string): void {

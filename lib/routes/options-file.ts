@@ -1,0 +1,82 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ServerOptions } from '../../index.js';
+import { WapixError } from '../errors.js';
+import { LIMITS } from '../options.js';
+import { createServer } from '../server.js';
+import { OPTIONS_FILE } from './scan.js';
+import { show } from './show.js';
+
+/** What such a file may set; `https` is not known before the command line names its files. */
+const NAMES = {
+  ...LIMITS,
+  cors: '',
+  ioThreads: '',
+  livenessPath: '',
+  onError: '',
+  onNotFound: '',
+  securityHeaders: '',
+  trustProxy: '',
+} satisfies Record<Exclude<keyof ServerOptions, 'https'>, string>;
+
+/**
+ * The options file of the routes under `root`, if there is one.
+ *
+ * @throws `WAPIX_INVALID_OPTION` where there are several
+ */
+export function findOptionsFile(root: string): string | undefined {
+  const [file, another] = readdirSync(root)
+    .filter((name) => OPTIONS_FILE.test(name))
+    .sort()
+    .map((name) => join(root, name));
+  if (another === undefined) return file;
+  throw new WapixError(
+    'WAPIX_INVALID_OPTION',
+    `${show(file as string)} and ${show(another)} both have the options: keep one.`,
+  );
+}
+
+/**
+ * The options that the module of `file` exports.
+ *
+ * @throws `WAPIX_INVALID_OPTION`, naming the file, where they are none that `createServer` takes
+ */
+export function readOptionsFile(file: string, module: unknown): ServerOptions {
+  const options = defaultOf(module);
+  if (!isObject(options) || Array.isArray(options)) {
+    throw invalid(
+      file,
+      'the default export is no object: export default { … } satisfies ServerOptions',
+    );
+  }
+  for (const name of Object.keys(options)) {
+    if (name === 'https') throw invalid(file, 'https is of the command line: --key and --cert');
+    if (!Object.hasOwn(NAMES, name)) {
+      const known = Object.keys(NAMES).sort().join(', ');
+      throw invalid(file, `${JSON.stringify(name)} is none of the options ${known}`);
+    }
+  }
+  try {
+    createServer({}, options);
+  } catch (error) {
+    throw error instanceof WapixError ? invalid(file, error.message) : error;
+  }
+  return options;
+}
+
+/** The default export, however deep compilers and CommonJS have wrapped it. */
+function defaultOf(module: unknown): unknown {
+  let value = (module as { default?: unknown }).default;
+  for (let depth = 1; depth < 4 && isObject(value) && 'default' in value; depth++) {
+    value = value.default;
+  }
+  return value;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function invalid(file: string, message: string): WapixError {
+  return new WapixError('WAPIX_INVALID_OPTION', `${show(file)}: ${message}`);
+}
