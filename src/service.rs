@@ -267,18 +267,24 @@ impl<H: Handler> Service<H> {
                 Some(&format!("path: {error}")),
             ))
         })?;
-        let (route, params, allowed) = match self.router.find(method, &path) {
-            Lookup::Route { id, params } => (Some(id), params, MethodSet::EMPTY),
-            Lookup::Options(methods) | Lookup::MethodNotAllowed(methods) => {
-                (self.config.unmatched, Params::default(), methods)
+        let decoded = || (!path.is_raw()).then(|| path.as_str().to_owned());
+        let allowed = match self.router.find(method, &path) {
+            Lookup::Route { id, params } => {
+                return Ok(Matched {
+                    route: id,
+                    params,
+                    decoded_path: decoded(),
+                    allowed: MethodSet::EMPTY,
+                });
             }
-            Lookup::NotFound => (self.config.unmatched, Params::default(), MethodSet::EMPTY),
+            Lookup::Options(methods) | Lookup::MethodNotAllowed(methods) => methods,
+            Lookup::NotFound => MethodSet::EMPTY,
         };
-        match (route, method) {
-            (Some(route), Some(_)) => Ok(Matched {
+        match self.config.unmatched {
+            Some(route) if method.is_some() => Ok(Matched {
                 route,
-                params,
-                decoded_path: (!path.is_raw()).then(|| path.as_str().to_owned()),
+                params: Params::default(),
+                decoded_path: decoded(),
                 allowed,
             }),
             _ => Err(Box::new(unmatched(method, allowed))),
