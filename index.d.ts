@@ -78,6 +78,11 @@ export interface Request<
   readonly ip: string;
   /** What the client speaks, with us or with a proxy of `trustProxy`. */
   readonly protocol: 'http' | 'https';
+  /**
+   * The `id` of the last event that the client got, where it is an `EventSource` that connects again
+   * (the header field `Last-Event-ID`, as UTF-8).
+   */
+  readonly lastEventId: string | undefined;
   /** The body's bytes, empty where there is no body. */
   readonly rawBody: Buffer;
 }
@@ -246,6 +251,141 @@ export interface CookieOptions {
  *   `secure`, a `__Host-` name without `secure` and `path: '/'`, or with `domain`.
  */
 export function setCookie(name: string, value: string, options?: CookieOptions): string;
+
+/**
+ * An event (HTML standard, 9.2, server-sent events). Without `data` it is none for its client, which
+ * still takes its `id` and its `retry`.
+ */
+export interface ServerSentEvent<T = unknown> {
+  /** What its listeners were added for; `message` where there is none. Without line breaks. */
+  event?: string;
+  /** What a client that connects again sends as `Last-Event-ID`. Without line breaks and NUL. */
+  id?: string | number;
+  /** A string is sent as it is, each of its lines (CR, LF or CRLF) as one; anything else as JSON. */
+  data?: T;
+  /** How long a client waits before it connects again, in whole milliseconds. */
+  retry?: number;
+  /** What clients pass over. */
+  comment?: string;
+}
+
+/** What produces events: an async iterable, a generator, or a stream in object mode. */
+export type SseSource =
+  | Readable
+  | ReadableStream<ServerSentEvent>
+  | AsyncIterable<ServerSentEvent>
+  | Generator<ServerSentEvent, unknown, undefined>;
+
+export interface SseOptions {
+  /**
+   * After how long without an event a comment is sent, in milliseconds; 0 for never. With an I/O thread
+   * (`ioThreads`), however long JavaScript is busy. Default: 15 s.
+   */
+  heartbeat?: number;
+  /** More header fields, or others in place of those that are set. */
+  headers?: ResponseHeaders;
+}
+
+/**
+ * 200 with the events that `source` produces, as `stream` sends chunks. Sets `Content-Type:
+ * text/event-stream`, `Cache-Control: no-cache` and `X-Accel-Buffering: no`.
+ *
+ * What is no event fails the stream with `WAPIX_INVALID_EVENT`, which is logged.
+ *
+ * @throws `WAPIX_INVALID_OPTION`
+ */
+export function sse<Source extends SseSource = Readable>(
+  source: Source,
+  options?: SseOptions,
+): HttpResult<Source>;
+
+// ---------------------------------------------------------------------------------------------
+// Channels
+// ---------------------------------------------------------------------------------------------
+
+/** An event for the subscribers of a channel, which gives it its `id`. */
+export interface ChannelEvent<T = unknown> {
+  /** As in `ServerSentEvent`. */
+  event?: string;
+  /** As in `ServerSentEvent`; not `undefined`. */
+  data: T;
+  /** Which subscribers get it: those of this topic, and those of all. Default: all. In one line. */
+  topic?: string;
+}
+
+export interface ChannelOptions {
+  /** What is kept for clients that come back: as much as is within both. */
+  history?: {
+    /** Default: 1,000. */
+    events?: number;
+    /** As they are sent. Default: 1 MiB. */
+    bytes?: number;
+  };
+  /**
+   * How many bytes of events may wait for one subscriber, beyond what its socket holds. One event may
+   * be larger. Default: 256 KiB.
+   */
+  queue?: number;
+  /**
+   * What becomes of a subscriber that more would have to wait for. `'disconnect'`: its connection is
+   * reset; it connects again, and gets what it missed from the history. `'latest'`: what waits for it is
+   * dropped, for the newest event. Default: `'disconnect'`.
+   */
+  slow?: 'disconnect' | 'latest';
+  /** After how long without an event a subscriber is sent a comment, as in `SseOptions`. Default: 15 s. */
+  heartbeat?: number;
+  /**
+   * How long clients wait before they connect again, in milliseconds: this, and up to as long again,
+   * each another time. Default: 2 s.
+   */
+  retry?: number;
+}
+
+export interface SubscribeOptions {
+  /** Which events: those of these topics, and those of none. Default: all. */
+  topics?: readonly string[];
+  /** More header fields, as in `SseOptions`. */
+  headers?: ResponseHeaders;
+}
+
+/** Sends each event to every subscriber, without JavaScript. */
+export interface Channel<T = unknown> extends EventEmitter {
+  readonly name: string;
+  /** How many subscribers there are, of all servers of the process. */
+  readonly size: number;
+  /**
+   * Sends an event to every subscriber, and keeps it in the history. Returns at once, with the id that
+   * the event has.
+   *
+   * @throws `WAPIX_INVALID_EVENT`
+   */
+  publish(event: ChannelEvent<T>): string;
+  /**
+   * 200 with the channel's events: those that the client missed where `req.lastEventId` says which was
+   * its last, then those that are published.
+   *
+   * @throws `WAPIX_INVALID_EVENT` for a topic that is none
+   */
+  subscribe(req: Request, options?: SubscribeOptions): HttpResult<Channel<T>>;
+
+  /**
+   * A client is subscribed, or has left, of a server of this thread. Those who subscribed before there
+   * was a listener of either are not told of.
+   */
+  on(event: 'join' | 'leave', listener: (req: Request) => void): this;
+  on(event: string | symbol, listener: (...args: unknown[]) => void): this;
+  once(event: 'join' | 'leave', listener: (req: Request) => void): this;
+  once(event: string | symbol, listener: (...args: unknown[]) => void): this;
+}
+
+/**
+ * The channel of that name, which is the same one everywhere in the process: in all its servers and
+ * worker threads, for as long as it runs. Without `options` it is as another call made it.
+ *
+ * @throws `WAPIX_INVALID_OPTION`, `WAPIX_CHANNEL_CONFLICT` where it was made with other options
+ */
+// biome-ignore lint/suspicious/noExplicitAny: as in RequestHandler
+export function channel<T = any>(name: string, options?: ChannelOptions): Channel<T>;
 
 // ---------------------------------------------------------------------------------------------
 // Server

@@ -47,6 +47,19 @@ test('many streams at once, each in chunks of its own size, keep their bytes', a
   for (const { body, complete } of responses) t.true(complete && body.equals(expected));
 });
 
+test('far more than a window leaves in small chunks, each to a client that waits for it', async (t) => {
+  const total = MEBIBYTE;
+  async function* chunks() {
+    for (let at = 0; at < total; at += 2048) {
+      yield patterned(at, 2048);
+      await turn();
+    }
+  }
+  const server = await serveGet(t, () => stream(chunks()));
+  const { body, complete } = await request(t, server, 'GET /');
+  t.true(complete && body.equals(patterned(0, total)));
+});
+
 for (const size of [100, 5_000, 20_000, 100_000]) {
   test(`a source may reuse its buffer of ${size} bytes once a chunk was taken`, async (t) => {
     const shared = Buffer.alloc(size);

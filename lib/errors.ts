@@ -19,6 +19,8 @@ const CODES = {
   WAPIX_NO_TSCONFIG: undefined,
   /** A TLS key or certificate cannot be used. */
   WAPIX_INVALID_TLS: undefined,
+  /** There is a channel of the name, with other options. */
+  WAPIX_CHANNEL_CONFLICT: 500,
   /** A JSON body is malformed. */
   WAPIX_INVALID_JSON: 400,
   /** A URL-encoded form is malformed. */
@@ -47,6 +49,8 @@ const CODES = {
   WAPIX_INVALID_DATA: 500,
   /** A stream produced a chunk that is neither text nor bytes. */
   WAPIX_INVALID_CHUNK: 500,
+  /** An event that must not be sent. */
+  WAPIX_INVALID_EVENT: 500,
   /** A response's content is shorter or longer than its `Content-Length`. */
   WAPIX_CONTENT_LENGTH_MISMATCH: 500,
   /** A stream was destroyed before its end. */

@@ -9,6 +9,7 @@ import {
   METHODS,
   UTF8_PATH,
 } from './bridge/protocol.js';
+import type { Presence } from './channel.js';
 import type { Request } from './request.js';
 import type { RequestBody } from './request-body.js';
 import { HeaderFields } from './request-headers.js';
@@ -43,6 +44,9 @@ export class Exchange {
   expired: Error | undefined;
   /** What it was answered with. */
   status: number | undefined;
+  /** Of a subscriber of a channel, where somebody wants to hear of it. */
+  presence: Presence | undefined;
+  #isSubscribed = false;
 
   // What `Request` computed, kept so that it is computed once.
   params: Record<string, string> | undefined;
@@ -147,6 +151,24 @@ export class Exchange {
     this.stream?.cancel();
     this.requestBody?.cancel();
     this.controller?.abort();
+    this.#leave();
+  }
+
+  /** The response has come to its end. */
+  complete(): void {
+    this.stream?.completed();
+    this.#leave();
+  }
+
+  /** A channel has it. */
+  subscribed(): void {
+    this.#isSubscribed = true;
+    this.presence?.joined();
+  }
+
+  /** Who has left before, never came. */
+  #leave(): void {
+    if (this.#isSubscribed) this.presence?.left();
   }
 }
 

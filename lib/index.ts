@@ -1,3 +1,4 @@
+export { channel } from './channel.js';
 export { setCookie } from './cookies.js';
 export {
   badRequest,
@@ -19,3 +20,4 @@ export {
   unprocessableContent,
 } from './result.js';
 export { createServer } from './server.js';
+export { sse } from './sse.js';

@@ -33,6 +33,31 @@ export function readLimits(options: ServerOptions): Limits {
   return limits;
 }
 
+/** After how long without an event a comment is sent where nobody says, in milliseconds. */
+export const HEARTBEAT = 15_000;
+/** What a number of 32 bits can hold: seven weeks of milliseconds. */
+const LONGEST = 0xffff_ffff;
+
+/**
+ * An option that is a number, as the property `key`; nothing where it is not given.
+ *
+ * @throws `WAPIX_INVALID_OPTION` for one that is no number from 0 on
+ */
+export function readLimit<Key extends string>(
+  key: Key,
+  name: string,
+  unit: string,
+  value: number | undefined,
+): { [key in Key]?: number } {
+  if (value === undefined) return {};
+  if (typeof value !== 'number' || !(value >= 0)) {
+    const message = `${name} is a number of ${unit}, not ${String(value)}`;
+    throw new WapixError('WAPIX_INVALID_OPTION', message);
+  }
+  const limit = unit === 'milliseconds' ? Math.min(Math.ceil(value), LONGEST) : value;
+  return { [key]: limit } as { [key in Key]?: number };
+}
+
 /** What says where I/O is done, where the options do not. */
 const IO_THREADS = 'WAPIX_IO_THREADS';
 
@@ -76,8 +101,6 @@ export function readLivenessPath({ livenessPath }: ServerOptions): string | unde
 
 /** How long `close` lets requests in flight finish where nobody says, in milliseconds. */
 const CLOSE_DEADLINE = 10_000;
-/** What a number of 32 bits can hold: seven weeks. */
-const LONGEST_DEADLINE = 0xffff_ffff;
 
 /** @throws `WAPIX_INVALID_OPTION` for one that is no number from 0 on */
 export function readDeadline(options: CloseOptions | undefined): number {
@@ -86,7 +109,7 @@ export function readDeadline(options: CloseOptions | undefined): number {
     const message = `deadline is a number of milliseconds, not ${String(deadline)}`;
     throw new WapixError('WAPIX_INVALID_OPTION', message);
   }
-  return Math.min(deadline, LONGEST_DEADLINE);
+  return Math.min(deadline, LONGEST);
 }
 
 /** What HTTPS needs, as Rust reads it (PEM). */

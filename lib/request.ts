@@ -70,6 +70,12 @@ export class Request implements Contract {
     return exchange.controller.signal;
   }
 
+  get lastEventId(): string | undefined {
+    const id = this.headers['last-event-id'];
+    // What an event had: UTF-8, though header fields cross as Latin-1.
+    return id === undefined ? undefined : utf8(String(id));
+  }
+
   get ip(): string {
     const { ip } = this.#exchange;
     if (!this.#trust(ip)) return ip;

@@ -30,6 +30,7 @@ export function respond(exchange: Exchange, result: unknown, responder: Responde
     return respond(exchange, fromWebResponse(result), responder);
   }
   if (result.form === 'stream') return respondStream(exchange, result, responder);
+  if (result.form === 'channel') return respondChannel(exchange, result, responder);
   if (exchange.cancelled) return true;
 
   const headers = writeHeaders(result.headers);
@@ -111,6 +112,7 @@ function respondStream(exchange: Exchange, result: HttpResult, responder: Respon
   }
   exchange.detach();
   outbox.stream(exchange, result.status, MEDIA_NONE, lines);
+  if (result.events?.heartbeat) outbox.heartbeat(exchange, result.events.heartbeat);
   exchange.stream = new ResponseStream(
     exchange,
     readable,
@@ -118,6 +120,7 @@ function respondStream(exchange: Exchange, result: HttpResult, responder: Respon
     {
       declared: headers.contentLength,
       isDirect: !exchange.encrypted && exchange.httpVersion !== '2.0',
+      encode: result.events?.encode,
     },
     (error) => {
       responder.failed(exchange, error);
@@ -125,6 +128,25 @@ function respondStream(exchange: Exchange, result: HttpResult, responder: Respon
   );
   exchange.stream.start();
   return false;
+}
+
+/** Has Rust send what is published: nothing more of it comes here, but for its end where it is followed. */
+function respondChannel(exchange: Exchange, result: HttpResult, responder: Responder): boolean {
+  const subscribing = result.events?.subscribing;
+  if (exchange.cancelled || subscribing === undefined) return true;
+  const { outbox, addFields } = responder;
+  let { lines } = writeHeaders(result.headers);
+  if (addFields !== undefined) lines = addFields(exchange, lines);
+  exchange.status = result.status;
+  if (exchange.method === 'HEAD') {
+    outbox.respond(exchange, result.status, MEDIA_NONE, lines, undefined);
+    return true;
+  }
+  exchange.detach();
+  exchange.presence = subscribing.presence;
+  outbox.stream(exchange, result.status, MEDIA_NONE, lines);
+  outbox.subscribe(exchange, subscribing);
+  return exchange.presence === undefined && exchange.controller === undefined;
 }
 
 function mediaOf(result: HttpResult, headers: HeaderText): number {

@@ -15,10 +15,20 @@ import type {
   Unauthorized,
   UnprocessableContent,
 } from '../index.js';
+import type { Subscribing } from './channel.js';
 import { WapixError } from './errors.js';
 
 /** How a result's body becomes content. */
-export type Form = 'none' | 'json' | 'text' | 'stream';
+export type Form = 'none' | 'json' | 'text' | 'stream' | 'channel';
+
+/** Of a stream of events, or of a channel's subscriber. */
+export interface Events {
+  /** Makes a chunk of what the source produces. Throws where it is no event. */
+  readonly encode?: (event: unknown) => string;
+  /** In milliseconds; 0 for none. */
+  readonly heartbeat?: number;
+  readonly subscribing?: Subscribing;
+}
 
 // Registered, so that a result made by a second copy of this module is known for one.
 const brand = Symbol.for('wapix.result');
@@ -34,6 +44,7 @@ export class HttpResult<T = unknown, Status extends number = number> {
     readonly form: Form,
     /** Of a stream. */
     readonly contentType?: string,
+    readonly events?: Events,
   ) {}
 }
 

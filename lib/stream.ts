@@ -32,6 +32,7 @@ export class ResponseStream {
   readonly #declared: number | undefined;
   /** Whether large chunks may be written to the socket by this thread. */
   readonly #isDirect: boolean;
+  readonly #encode: ((value: unknown) => string) | undefined;
   readonly #report: (error: unknown) => void;
   #window = FIRST_WINDOW;
   #room = FIRST_WINDOW;
@@ -51,14 +52,19 @@ export class ResponseStream {
   #over = false;
 
   /**
-   * @param framing - the response's Content-Length, and whether its chunks may go past the I/O thread
+   * @param framing - the response's Content-Length, whether its chunks may go past the I/O thread, and
+   *   what makes chunks of what the source produces, where it produces something else
    * @param report - told once why the response is incomplete; not of a client that left
    */
   constructor(
     key: Key,
     readable: Readable,
     outbox: Outbox,
-    framing: { declared: number | undefined; isDirect: boolean },
+    framing: {
+      declared: number | undefined;
+      isDirect: boolean;
+      encode: ((value: unknown) => string) | undefined;
+    },
     report: (error: unknown) => void,
   ) {
     this.#key = key;
@@ -66,6 +72,7 @@ export class ResponseStream {
     this.#outbox = outbox;
     this.#declared = framing.declared;
     this.#isDirect = framing.isDirect;
+    this.#encode = framing.encode;
     this.#report = report;
   }
 
@@ -83,7 +90,7 @@ export class ResponseStream {
       return;
     }
     readable.once('close', this.#onClose);
-    const range = rangeOf(readable);
+    const range = this.#encode === undefined ? rangeOf(readable) : undefined;
     if (range === undefined) this.#forward();
     else if (range.readable.pending) readable.once('open', () => this.#sendFile(range));
     else this.#sendFile(range);
@@ -176,7 +183,14 @@ export class ResponseStream {
     discard(this.#readable);
   }
 
-  readonly #onData = (chunk: unknown): void => {
+  readonly #onData = (value: unknown): void => {
+    let chunk = value;
+    try {
+      if (this.#encode !== undefined) chunk = this.#encode(value);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
     if (typeof chunk !== 'string' && !isUint8Array(chunk)) {
       this.#fail(
         new WapixError(

@@ -9,7 +9,8 @@
 //! 3. [`router`] finds the route, as a [`router::RouteId`].
 //! 4. `handler` is the seam: a [`Handler`] takes the [`Request`] and an [`Exchange`].
 //! 5. `bridge` is the handler that queues requests for JavaScript and takes its answers, in batches.
-//! 6. `exchange` carries the answer back, `body` its content, to hyper and the socket.
+//! 6. `exchange` carries the answer back, `body` its content, to hyper and the socket. `channel` sends
+//!    one event as the content of many.
 //!
 //! All of it runs on tokio's runtime, or on a `reactor` inside somebody else's event loop.
 //!
@@ -18,6 +19,7 @@
 mod binding;
 mod body;
 pub mod bridge;
+mod channel;
 mod config;
 mod error;
 mod exchange;
@@ -38,6 +40,7 @@ mod task;
 pub use self::server::{Arrivals, Introducer, Introductions, Successor, introductions};
 pub use self::{
     body::{BodySender, Direct, DirectWriter, FileSource},
+    channel::{Channel, ChannelOptions, OtherOptions, Slow},
     config::{Config, DEFAULT_BODY_LIMIT, FIRST_STREAM_WINDOW, RouteConfig, STREAM_WINDOW},
     error::Error,
     exchange::{Exchange, Head, Observer, Response},

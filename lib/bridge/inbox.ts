@@ -13,6 +13,7 @@ import {
   DRAINED,
   FILE_FAILED,
   REQUEST,
+  SUBSCRIBED,
   TAKEN_BATCH,
   TAKEN_NEEDS_ROOM,
 } from './protocol.js';
@@ -37,6 +38,7 @@ const RECORD_WORDS: Partial<Record<number, number>> = {
   [CLOSED]: 1,
   [FILE_FAILED]: 4,
   [DRAINED]: 3,
+  [SUBSCRIBED]: 3,
   [BODY]: 3,
   [BODY_END]: 3,
   [BODY_FAILED]: 5,
@@ -196,10 +198,14 @@ export class Inbox {
       exchange.stream?.drained();
       return;
     }
+    if (kind === SUBSCRIBED) {
+      exchange.subscribed();
+      return;
+    }
     this.#live[slot] = undefined;
     if (kind === CANCELLED) exchange.cancel();
     else exchange.requestBody?.release();
-    if (kind === COMPLETED) exchange.stream?.completed();
+    if (kind === COMPLETED) exchange.complete();
     else if (kind === FILE_FAILED) exchange.stream?.fileFailed(this.#words[at + 3] as number);
     this.#receiver.over(exchange, kind === COMPLETED);
   }

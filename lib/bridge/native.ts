@@ -20,7 +20,7 @@ const PACKAGES: Partial<Record<string, () => Binding>> = {
 };
 
 /** The one place that loads the addon. */
-export const { createServer, findJsonError, openPort, parseMultipart } = load();
+export const { createServer, findJsonError, openChannel, openPort, parseMultipart } = load();
 
 function load(): Binding {
   // napi-rs's name for it: a binary to test instead.

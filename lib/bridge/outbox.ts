@@ -1,5 +1,6 @@
 // Node's global is an accessor, called each time.
 import { Buffer } from 'node:buffer';
+import type { Subscribing } from '../channel.js';
 import type { BindingServer } from './native.js';
 import {
   CHUNK,
@@ -8,9 +9,13 @@ import {
   CONTENT_TEXT,
   END,
   FAIL,
+  FOLLOWED,
+  HEARTBEAT,
   READ,
   RESPOND,
   STREAM,
+  SUBSCRIBE,
+  TOPICS,
 } from './protocol.js';
 
 /** Text and bytes up to this size are gathered; larger content is handed over as it is. */
@@ -86,6 +91,22 @@ export class Outbox {
     const headersLength = this.#putText(headers);
     this.#words[this.#count++] = status;
     this.#words[this.#count++] = headersLength;
+    this.#schedule();
+  }
+
+  /** Has comments sent where chunks, each of whole events, are `milliseconds` apart. */
+  heartbeat(key: Key, milliseconds: number): void {
+    this.#begin(HEARTBEAT, key);
+    this.#words[this.#count++] = milliseconds;
+  }
+
+  /** Has a channel send its events as the rest of a streamed response. */
+  subscribe(key: Key, { number, lastEventId, topics, presence }: Subscribing): void {
+    const followed = presence === undefined ? 0 : FOLLOWED;
+    this.#begin(SUBSCRIBE | followed | (topics === undefined ? 0 : TOPICS), key);
+    this.#words[this.#count++] = number;
+    this.#words[this.#count++] = this.#putText(lastEventId);
+    this.#words[this.#count++] = this.#putText(topics ?? '');
     this.#schedule();
   }
 

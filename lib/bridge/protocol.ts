@@ -13,6 +13,7 @@ export const DRAINED = 7;
 export const BODY = 9;
 export const BODY_END = 10;
 export const BODY_FAILED = 11;
+export const SUBSCRIBED = 8;
 
 export const RESPOND = 1;
 export const STREAM = 2;
@@ -20,6 +21,8 @@ export const CHUNK = 3;
 export const END = 4;
 export const FAIL = 5;
 export const READ = 9;
+export const HEARTBEAT = 7;
+export const SUBSCRIBE = 8;
 
 /** What became of a chunk written directly, as `write` of the binding tells. */
 export const WRITTEN_NOT = 0;
@@ -37,6 +40,10 @@ export const ALLOWED_SHIFT = 24;
 export const CONTENT_TEXT = 1 << 16;
 export const CONTENT_BYTES = 1 << 17;
 export const CONTENT_BUFFER = 1 << 18;
+
+/** Of a subscription: it is to be told of; it is of some topics only. */
+export const FOLLOWED = 1 << 16;
+export const TOPICS = 1 << 17;
 
 /** Media types that need no header text, by the number that crosses. */
 export const MEDIA_NONE = 0;

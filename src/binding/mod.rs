@@ -9,6 +9,7 @@
 )]
 
 mod address;
+mod channel;
 mod content;
 #[cfg(unix)]
 mod descriptors;

@@ -315,6 +315,7 @@ impl BindingServer {
     pub fn close(&self, deadline: u32) {
         if let Some(running) = &*self.running.borrow() {
             let deadline = Duration::from_millis(deadline.into());
+            running.bridge.send_subscribers_away();
             running.transport.close(deadline);
         }
     }

@@ -1,12 +1,16 @@
 //! Response content on its way to hyper: whole, or streamed with backpressure.
 
 mod file;
+mod heartbeat;
+mod passage;
 mod placeholder;
 mod sender;
+mod shared_chunk;
 mod stream;
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -18,8 +22,10 @@ pub use self::{
     sender::{BodySender, Direct, DirectWriter},
 };
 pub(crate) use self::{
+    passage::{Abort, Drained, Passage, Passed},
     placeholder::is_placeholder,
-    sender::{Drained, Framing, Passage, Passed},
+    sender::Framing,
+    shared_chunk::{Offered, SharedChunk},
     stream::{StreamBody, stream_body},
 };
 
@@ -32,6 +38,15 @@ pub(crate) struct StreamFailed;
 pub(crate) enum ResponseBody {
     Full(Bytes),
     Stream(StreamBody),
+}
+
+impl ResponseBody {
+    /// Tells a streamed response what ends it where its client takes nothing.
+    pub(crate) fn abort_with(&self, abort: Arc<dyn Abort>) {
+        if let Self::Stream(stream) = self {
+            stream.abort_with(abort);
+        }
+    }
 }
 
 impl Body for ResponseBody {

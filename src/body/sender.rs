@@ -5,12 +5,14 @@ use std::{
     io::Write,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
+use tokio::time::Instant;
 
-use super::{FileSource, placeholder::placeholder};
+use super::{Abort, Drained, FileSource, Passage, Passed, placeholder::placeholder};
 use crate::{
     config::{FIRST_STREAM_WINDOW, STREAM_WINDOW},
     exchange::Observation,
@@ -155,7 +157,7 @@ impl DirectWriter {
             if !is_next || state.end.is_some() || chunk.len() > LARGEST_DIRECT {
                 return Direct::Not;
             }
-            let mut size = [0; 8];
+            let mut size = [0; CHUNK_SIZE];
             let slices: [&[u8]; 3] = match framing {
                 Framing::Chunked => [chunk_size(chunk.len(), &mut size), chunk, b"\r\n"],
                 Framing::Counted | Framing::None => [b"", chunk, b""],
@@ -178,32 +180,6 @@ impl DirectWriter {
     }
 }
 
-/// The connection's socket, for what hyper would only pass through.
-pub(crate) trait Passage: Send + Sync {
-    /// Writes `bytes` past hyper, where nothing waits to be written before them.
-    fn write(&self, bytes: &[u8]) -> Passed;
-
-    /// The same from any thread, without a copy of what the socket takes at once; of the rest
-    /// `drained` hears when it was taken. Not for a connection that would have to encrypt them.
-    fn write_large(&self, slices: [&[u8]; 3], drained: Arc<dyn Drained>) -> Passed;
-}
-
-/// Hears that the socket has taken what it had no room for.
-pub(crate) trait Drained: Send + Sync {
-    fn drained(&self);
-}
-
-/// What became of bytes written past hyper.
-#[derive(PartialEq)]
-pub(crate) enum Passed {
-    /// The socket has them all.
-    Whole,
-    /// The socket has not room for all of them: the rest goes out when the connection is polled.
-    Partly,
-    /// None: they have to go through hyper.
-    Not,
-}
-
 pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) observation: Option<Observation>,
@@ -211,7 +187,9 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 pub(super) struct State {
-    chunks: VecDeque<Bytes>,
+    pub(super) chunks: VecDeque<Bytes>,
+    /// How many bytes of shared chunks wait.
+    pub(super) queued: usize,
     /// Small chunks, gathered; always later than `chunks`.
     tail: BytesMut,
     pub(super) end: Option<End>,
@@ -223,14 +201,20 @@ pub(super) struct State {
     sent: u64,
     /// How many of them are reported at a time: half the window. Often enough that a source never
     /// waits without need, and never for a stream that sends less.
-    step: usize,
+    pub(super) step: usize,
     pub(super) waker: Option<Waker>,
     /// The way past hyper.
     pub(super) passage: Option<(Arc<dyn Passage>, Framing)>,
     /// Bytes that were written past hyper, which counts what it writes and has not counted them.
     uncounted: u64,
     /// hyper's side is gone: what is sent now goes nowhere.
-    closed: bool,
+    pub(super) closed: bool,
+    /// After how long without a chunk a comment is sent, of events.
+    pub(super) heartbeat: Option<Duration>,
+    /// When a chunk was sent last, where there is a heartbeat.
+    pub(super) last_sent: Option<Instant>,
+    /// What ends the response where its client takes nothing, and there is no passage.
+    pub(super) abort: Option<Arc<dyn Abort>>,
 }
 
 /// How the end of the content is known (RFC 9112, 6.3).
@@ -313,6 +297,13 @@ impl State {
         self.end == Some(End::Complete) && self.is_empty() && self.uncounted == 0
     }
 
+    /// Something is sent: the heartbeat need not be.
+    pub(super) fn sending(&mut self) {
+        if self.heartbeat.is_some() {
+            self.last_sent = Some(Instant::now());
+        }
+    }
+
     /// Closes the gathered chunk: the next begins another.
     fn push_tail(&mut self) {
         if !self.tail.is_empty() {
@@ -332,9 +323,11 @@ impl State {
     }
 
     pub(super) fn pop(&mut self) -> Option<Bytes> {
-        self.chunks
-            .pop_front()
-            .or_else(|| (!self.tail.is_empty()).then(|| self.tail.split().freeze()))
+        let Some(chunk) = self.chunks.pop_front() else {
+            return (!self.tail.is_empty()).then(|| self.tail.split().freeze());
+        };
+        self.queued = self.queued.saturating_sub(chunk.len());
+        Some(chunk)
     }
 
     /// `bytes` more were taken. How many the observer is now to hear of, or 0.
@@ -357,13 +350,17 @@ impl State {
         if !is_small || !self.is_empty() || self.waker.is_none() || self.end.is_some() {
             return Passed::Not;
         }
-        let mut size = [0; 8];
+        let mut size = [0; CHUNK_SIZE];
         let mut framed = SmallVec::<[u8; FRAMED]>::from_slice(chunk_size(length, &mut size));
         for chunk in chunks {
             framed.extend_from_slice(chunk);
         }
         framed.extend_from_slice(b"\r\n");
-        passage.write(&framed)
+        let passed = passage.write(&framed);
+        if passed != Passed::Not {
+            self.sending();
+        }
+        passed
     }
 
     /// Keeps a chunk for hyper, a small one with others.
@@ -379,16 +376,18 @@ impl State {
     }
 
     /// Keeps a chunk for hyper.
-    fn push(&mut self, chunk: Bytes) {
+    pub(super) fn push(&mut self, chunk: Bytes) {
         self.push_tail();
         self.chunks.push_back(chunk);
     }
 }
 
+/// How long the line is, at most, that a chunk begins with.
+pub(super) const CHUNK_SIZE: usize = 2 * size_of::<usize>() + 2;
+
 /// The line that a chunk begins with.
-fn chunk_size(length: usize, line: &mut [u8; 8]) -> &[u8] {
+pub(super) fn chunk_size(length: usize, line: &mut [u8; CHUNK_SIZE]) -> &[u8] {
     let mut left = &mut line[..];
-    // At most six digits: LARGEST_DIRECT.
     let _ = write!(left, "{length:x}\r\n");
     let unused = left.len();
     &line[..line.len() - unused]

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use tokio::time::Sleep;
 
 use super::{
-    BodySender, FileSource, Passage, StreamFailed,
+    Abort, BodySender, FileSource, Passage, StreamFailed,
+    heartbeat::Heartbeat,
     sender::{End, Framing, Shared},
 };
 use crate::{config::LAST_CHUNK_DELAY, exchange::Observation};
@@ -32,6 +33,7 @@ pub(crate) struct StreamBody {
     in_progress: Option<Arc<AtomicUsize>>,
     /// Boxed: few streams are files.
     file: Option<Box<Reading>>,
+    heartbeat: Heartbeat,
 }
 
 /// A file that the content is read from.
@@ -59,6 +61,7 @@ pub(crate) fn stream_body(observation: Option<Observation>) -> (BodySender, Stre
         held: None,
         in_progress: None,
         file: None,
+        heartbeat: Heartbeat::default(),
     };
     (BodySender { shared }, body)
 }
@@ -118,6 +121,10 @@ impl StreamBody {
         self.shared.lock().passage = Some((passage, framing));
     }
 
+    pub(super) fn abort_with(&self, abort: Arc<dyn Abort>) {
+        self.shared.lock().abort = Some(abort);
+    }
+
     pub(super) fn poll_chunk(
         &mut self,
         context: &mut Context<'_>,
@@ -158,8 +165,15 @@ impl StreamBody {
                 match state.end {
                     Some(End::Complete) => return Poll::Ready(Ok(None)),
                     Some(End::Failed) => return Poll::Ready(Err(StreamFailed)),
-                    None => state.waker = Some(context.waker().clone()),
+                    None => {
+                        if let Poll::Ready(comment) = self.heartbeat.poll(&mut state, context) {
+                            return Poll::Ready(Ok(Some(comment)));
+                        }
+                        state.waker = Some(context.waker().clone());
+                    }
                 }
+            } else {
+                state.sending();
             }
             let report = chunk.as_ref().map_or(0, |chunk| state.took(chunk.len()));
             (chunk, report, state.file.take())

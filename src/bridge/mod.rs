@@ -23,12 +23,13 @@ use tokio::sync::{
 
 pub use self::requests::Taken;
 use self::{
-    replies::{Content, Record, Replies},
+    replies::{Content, Record, Replies, Subscribe},
     requests::RequestQueue,
     slots::{Key, Progress, Slots},
 };
 use crate::{
     body::{Direct, FileSource},
+    channel::{Channel, Hub},
     exchange::{Exchange, Head, Observer, Response},
     handler::{Handler, Request},
     pool::Pool,
@@ -47,6 +48,7 @@ pub struct Bridge {
     incoming_ready: Notify,
     slots: Mutex<Slots>,
     pool: Pool,
+    hub: Arc<Hub>,
     wake_javascript: WakeJavaScript,
 }
 
@@ -79,6 +81,7 @@ impl Bridge {
             incoming_ready: Notify::new(),
             slots: Mutex::default(),
             pool: Pool::default(),
+            hub: Arc::default(),
             wake_javascript,
         })
     }
@@ -176,8 +179,17 @@ impl Bridge {
         }
     }
 
-    /// The I/O side: delivers answers as they come, for ever.
+    /// The server is about to close: subscribers of channels are told to connect again, and end.
+    pub fn send_subscribers_away(&self) {
+        self.hub.close();
+    }
+
+    /// The I/O side: delivers answers and what channels publish as they come, for ever.
     pub async fn deliver(&self) {
+        tokio::join!(self.deliver_answers(), self.hub.run());
+    }
+
+    async fn deliver_answers(&self) {
         let mut replies = Replies::default();
         loop {
             self.incoming_ready.notified().await;
@@ -210,7 +222,7 @@ impl Bridge {
     fn deliver_chunks(&self, chunks: &mut Vec<(Key, &[u8])>) {
         chunks.sort_by_key(|(key, _)| key.to_token());
         for chunks in chunks.chunk_by(|(one, _), (next, _)| one == next) {
-            // Sending drops nothing but the chunk.
+            // Sending drops nothing but the chunk, and what it reports takes no lock of the slots.
             if let Some(Progress::Streaming(sender)) = lock(&self.slots).get(chunks[0].0) {
                 sender.send_slices(chunks.iter().map(|(_, chunk)| *chunk));
             }
@@ -254,6 +266,12 @@ impl Bridge {
                 }
             }
             Record::Read(key) => lock(&self.slots).read(key),
+            Record::Heartbeat(key, period) => {
+                if let Some(Progress::Streaming(sender)) = lock(&self.slots).get(key) {
+                    sender.set_heartbeat(period);
+                }
+            }
+            Record::Subscribe(key, subscribe) => self.subscribe(key, subscribe),
             Record::End(key) => {
                 let progress = lock(&self.slots).replace(key, Progress::Ended);
                 if let Some(Progress::Streaming(sender)) = progress {
@@ -266,6 +284,31 @@ impl Bridge {
                     sender.fail();
                 }
             }
+        }
+    }
+}
+
+impl Bridge {
+    fn subscribe(&self, key: Key, subscribe: Subscribe<'_>) {
+        let progress = lock(&self.slots).replace(key, Progress::Ended);
+        let Some(Progress::Streaming(sender)) = progress else {
+            return;
+        };
+        // JavaScript has opened it, and it lasts.
+        let Some(channel) = Channel::by_number(subscribe.channel) else {
+            return;
+        };
+        let Subscribe {
+            last_event_id,
+            topics,
+            ..
+        } = subscribe;
+        let subscription = channel.subscribe(&self.hub, sender, last_event_id, topics);
+        if let Some(subscription) = subscription {
+            let _ended = lock(&self.slots).replace(key, Progress::Subscribed(subscription));
+        }
+        if subscribe.followed {
+            self.queue(|queue| queue.push_event(protocol::SUBSCRIBED, key, &[]));
         }
     }
 }

@@ -18,6 +18,7 @@
 //! | `DRAINED` | slot, serial | | |
 //! | `CLOSED` | | | |
 //! | `FILE_FAILED` | slot, serial, error number, or 0 where the length is not as declared | | |
+//! | `SUBSCRIBED` | slot, serial | | |
 //! | `BODY` | slot, serial | | the next chunk of the request's body, handed over apart |
 //! | `BODY_END` | slot, serial | | |
 //! | `BODY_FAILED` | slot, serial, status that says why, and the limit in bytes where there is one | | |
@@ -32,6 +33,11 @@
 //! | `END`, `FAIL` | slot, serial | | |
 //! | `FILE` | slot, serial | | the next of the files handed over |
 //! | `READ` | slot, serial | | |
+//! | `HEARTBEAT` | slot, serial, milliseconds | | |
+//! | `SUBSCRIBE` | slot, serial, channel, lengths of the last event's id and of the topics | | text: id; `topic LF` for each topic |
+//!
+//! `HEARTBEAT` and `SUBSCRIBE` follow the `STREAM` of their response; after `SUBSCRIBE` comes nothing more
+//! of it.
 //!
 //! Of a request's body that is streamed JavaScript is told, with `BODY` or one of the other two, as often as it
 //! has sent `READ`.
@@ -47,6 +53,7 @@ pub(super) const COMPLETED: u32 = 4;
 pub(super) const CLOSED: u32 = 5;
 pub(super) const FILE_FAILED: u32 = 6;
 pub(super) const DRAINED: u32 = 7;
+pub(super) const SUBSCRIBED: u32 = 8;
 pub(super) const BODY: u32 = 9;
 pub(super) const BODY_END: u32 = 10;
 pub(super) const BODY_FAILED: u32 = 11;
@@ -58,6 +65,8 @@ pub(super) const END: u32 = 4;
 pub(super) const FAIL: u32 = 5;
 /// Written by Rust itself, as the file is handed over in a call of its own.
 pub(super) const FILE: u32 = 6;
+pub(super) const HEARTBEAT: u32 = 7;
+pub(super) const SUBSCRIBE: u32 = 8;
 pub(super) const READ: u32 = 9;
 
 /// Of a request: the path that its parameters are ranges of is UTF-8 beyond ASCII.
@@ -82,6 +91,11 @@ pub(super) const CONTENT_TEXT: u32 = 1 << 16;
 pub(super) const CONTENT_BYTES: u32 = 1 << 17;
 /// Of an answer: the content is the next of the buffers handed over apart.
 pub(super) const CONTENT_BUFFER: u32 = 1 << 18;
+
+/// Of a subscription: JavaScript wants to hear of it.
+pub(super) const FOLLOWED: u32 = 1 << 16;
+/// Of a subscription: of the topics that follow only. Without it they are none, and all are meant.
+pub(super) const TOPICS: u32 = 1 << 17;
 
 /// Media types that need no header text.
 pub(super) const MEDIA_TYPES: [Option<&str>; 3] = [

@@ -1,10 +1,12 @@
 //! The queue from JavaScript: answers and stream chunks, as words, text, bytes and buffers.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::{protocol, slots::Key};
-use crate::{body::FileSource, exchange::Head};
+use crate::{body::FileSource, channel::Topics, exchange::Head};
 
 /// How much memory is kept for the next records, in bytes.
 const KEEP: usize = 1024 * 1024;
@@ -28,8 +30,21 @@ pub(super) enum Record<'a> {
     Chunk(Key, Content<'a>),
     File(Key, FileSource),
     Read(Key),
+    Heartbeat(Key, Duration),
+    Subscribe(Key, Subscribe<'a>),
     End(Key),
     Fail(Key),
+}
+
+/// What a response is to be sent.
+pub(super) struct Subscribe<'a> {
+    /// The channel's number.
+    pub(super) channel: u32,
+    /// Empty where there is none.
+    pub(super) last_event_id: &'a str,
+    pub(super) topics: Topics,
+    /// Whether JavaScript wants to hear of it.
+    pub(super) followed: bool,
 }
 
 pub(super) enum Content<'a> {
@@ -141,9 +156,26 @@ where
             }
             protocol::FILE => Record::File(key, self.files.next()?),
             protocol::READ => Record::Read(key),
+            protocol::HEARTBEAT => {
+                Record::Heartbeat(key, Duration::from_millis(self.word()?.into()))
+            }
+            protocol::SUBSCRIBE => Record::Subscribe(key, self.subscribe(first)?),
             protocol::END => Record::End(key),
             protocol::FAIL => Record::Fail(key),
             _ => return None,
+        })
+    }
+
+    fn subscribe(&mut self, first: u32) -> Option<Subscribe<'a>> {
+        let (channel, id, topics) = (self.word()?, self.word()?, self.word()?);
+        let last_event_id = std::str::from_utf8(split(&mut self.text, id as usize)?).ok()?;
+        let topics = std::str::from_utf8(split(&mut self.text, topics as usize)?).ok()?;
+        Some(Subscribe {
+            channel,
+            last_event_id,
+            topics: (first & protocol::TOPICS != 0)
+                .then(|| topics.lines().map(Box::from).collect()),
+            followed: first & protocol::FOLLOWED != 0,
         })
     }
 

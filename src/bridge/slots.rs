@@ -3,7 +3,7 @@
 use slab::Slab;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::{body::BodySender, exchange::Exchange};
+use crate::{body::BodySender, channel::Subscription, exchange::Exchange};
 
 /// Names one request: its place and a number that tells it from earlier ones in the same place.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +29,8 @@ impl Key {
 pub(super) enum Progress {
     Waiting(Exchange),
     Streaming(BodySender),
+    /// A channel sends it what is published.
+    Subscribed(#[expect(dead_code, reason = "kept to be dropped: then it leaves")] Subscription),
     /// JavaScript has sent everything; hyper has not taken everything.
     Ended,
 }

@@ -68,6 +68,8 @@ struct Inner<S> {
     refused: bool,
     /// Between two polls of the connection, with nothing left to write.
     idle: bool,
+    /// Nothing is to be sent any more, no end either.
+    aborted: bool,
     /// How many bytes the socket has taken.
     taken: u64,
     /// hyper has read something since a request was last in progress.
@@ -108,6 +110,7 @@ impl<S: Socket> Corked<S> {
             hyper_reads: false,
             refused: false,
             idle: false,
+            aborted: false,
             taken: 0,
             begun: false,
             drained: None,
@@ -317,6 +320,9 @@ impl<S> Inner<S> {
 
 impl<S: Socket> Inner<S> {
     fn poll_uncork(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.aborted {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         while self.sent < self.gathered.len() {
             let rest = &self.gathered[self.sent..];
             let sent = ready!(Write::poll_write(Pin::new(&mut self.stream), context, rest))?;

@@ -59,11 +59,7 @@ pub(super) async fn serve<H: Handler, S>(
                     response
                 };
                 let is_events = is_event_stream(response.headers());
-                if is_events {
-                    pace.is_of_events();
-                }
-                let pace = (!is_events).then_some(pace);
-                Ok::<_, Infallible>(response.map(|body| PacedBody::new(body, pace)))
+                Ok::<_, Infallible>(response.map(|body| PacedBody::new(body, pace, is_events)))
             }
         })
     };

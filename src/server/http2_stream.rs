@@ -4,10 +4,10 @@ use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::Bytes;
@@ -19,7 +19,7 @@ use super::{
     timeouts::{Timeouts, WaitsFor},
 };
 use crate::{
-    body::{ResponseBody, StreamFailed},
+    body::{Abort, ResponseBody, StreamFailed},
     handler::Handler,
     load::Share,
     service::{ConnectionState, Service},
@@ -35,8 +35,43 @@ const PIECE: usize = 16 * 1024;
 pub(super) struct Pace {
     /// Odd while a piece waits for the client; one more with each change.
     pieces: AtomicU64,
-    /// The content is events.
-    events: AtomicBool,
+    /// Of events, which wait for ever: who ends them where their client takes nothing.
+    abort: OnceLock<Arc<Aborted>>,
+}
+
+/// Whether a stream was aborted, and whose task hears of it.
+#[derive(Default)]
+struct Aborted(Mutex<(bool, Option<Waker>)>);
+
+impl Aborted {
+    fn lock(&self) -> MutexGuard<'_, (bool, Option<Waker>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.0 {
+            return Poll::Ready(());
+        }
+        match &mut state.1 {
+            Some(waker) => waker.clone_from(context.waker()),
+            none => *none = Some(context.waker().clone()),
+        }
+        Poll::Pending
+    }
+}
+
+impl Abort for Aborted {
+    fn abort(&self) {
+        let waker = {
+            let mut state = self.lock();
+            state.0 = true;
+            state.1.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
 }
 
 impl Pace {
@@ -45,10 +80,6 @@ impl Pace {
             pieces if pieces % 2 == 1 => WaitsFor::Client(pieces),
             _ => WaitsFor::Server,
         }
-    }
-
-    pub(super) fn is_of_events(&self) {
-        self.events.store(true, Ordering::Relaxed);
     }
 
     fn handed_over(&self) {
@@ -73,11 +104,15 @@ pub(super) struct PacedBody {
 }
 
 impl PacedBody {
-    pub(super) fn new(body: ResponseBody, pace: Option<Arc<Pace>>) -> Self {
+    pub(super) fn new(body: ResponseBody, pace: Arc<Pace>, is_events: bool) -> Self {
+        if is_events {
+            let aborted = pace.abort.get_or_init(Arc::default);
+            body.abort_with(Arc::clone(aborted) as Arc<dyn Abort>);
+        }
         Self {
             body,
             rest: Bytes::new(),
-            pace,
+            pace: (!is_events).then_some(pace),
         }
     }
 }
@@ -190,9 +225,10 @@ where
                 if stream.as_mut().poll(context).is_ready() {
                     return Poll::Ready(());
                 }
-                if pace.events.load(Ordering::Relaxed) {
+                if let Some(aborted) = pace.abort.get() {
                     let started = started.get_or_insert_with(|| Box::pin(shutdown.succeeded()));
-                    if started.as_mut().poll(context).is_ready() {
+                    if aborted.poll(context).is_ready() || started.as_mut().poll(context).is_ready()
+                    {
                         return Poll::Ready(());
                     }
                 }

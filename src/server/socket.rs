@@ -6,6 +6,7 @@ use std::{
     future::Future,
     io::{self, IoSlice, Write as _},
     mem::MaybeUninit,
+    net::Shutdown,
     pin::pin,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -44,6 +45,16 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
+
+    /// Ends it, outside the task that serves it and will find out: its closing is a reset.
+    fn abort(&self);
+}
+
+/// Wakes the task, which finds that the client has left. Nothing is sent: a FIN could make the response
+/// look complete.
+fn shut_down(socket: &SockRef<'_>) {
+    // Failing means that the connection is gone already.
+    let _ = socket.shutdown(Shutdown::Read);
 }
 
 fn peeks(socket: &SockRef<'_>) -> bool {
@@ -87,6 +98,11 @@ impl Socket for TcpStream {
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
     }
+
+    fn abort(&self) {
+        Socket::reset(self);
+        shut_down(&SockRef::from(self));
+    }
 }
 
 #[cfg(unix)]
@@ -123,6 +139,11 @@ where
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
     }
+
+    fn abort(&self) {
+        Socket::reset(self);
+        shut_down(&SockRef::from(self));
+    }
 }
 
 #[cfg(unix)]
@@ -148,6 +169,10 @@ impl Socket for tokio::net::UnixStream {
 
     /// A Unix socket knows no reset; closing it with unread data is the nearest.
     fn reset(&self) {}
+
+    fn abort(&self) {
+        shut_down(&SockRef::from(self));
+    }
 }
 
 /// What the runtime has heard of a socket, without waiting for more.
@@ -181,6 +206,10 @@ impl Socket for Box<dyn Socket> {
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         (**self).descriptor()
     }
+
+    fn abort(&self) {
+        (**self).abort();
+    }
 }
 
 impl<S: Socket> Socket for TlsStream<S> {
@@ -211,6 +240,10 @@ impl<S: Socket> Socket for TlsStream<S> {
     /// Without `close_notify` the client sees the content cut off (RFC 8446, 6.1), too.
     fn reset(&self) {
         self.get_ref().0.reset();
+    }
+
+    fn abort(&self) {
+        self.get_ref().0.abort();
     }
 }
 

@@ -6,7 +6,16 @@ use std::{
 };
 
 use super::{Inner, Socket};
-use crate::body::{Drained, Passage, Passed};
+use crate::body::{Abort, Drained, Passage, Passed};
+
+impl<S: Socket> Abort for Mutex<Inner<S>> {
+    fn abort(&self) {
+        let mut inner = self.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.aborted = true;
+        inner.idle = false;
+        inner.stream.inner().abort();
+    }
+}
 
 impl<S: Socket> Passage for Mutex<Inner<S>> {
     fn write(&self, bytes: &[u8]) -> Passed {

@@ -1,0 +1,395 @@
+// Channels, from outside: what subscribers get, whatever they and the others do.
+
+import { Worker } from 'node:worker_threads';
+import test from 'ava';
+import { channel, createServer } from 'wapix';
+import { connect, request, requestBytes } from './helpers/client.mjs';
+import { within } from './helpers/deadline.mjs';
+import { subscribe } from './helpers/event-source.mjs';
+import { once, until } from './helpers/events.mjs';
+import { serve, serveGet, stop } from './helpers/server.mjs';
+
+let names = 0;
+/** A channel of the test's own. */
+const open = (options) => channel(`test ${names++}`, options);
+const numbers = (count, first = 1) => Array.from({ length: count }, (_, index) => first + index);
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+for (const ioThreads of [1, 0]) {
+  const on = ioThreads === 1 ? 'on an I/O thread' : "in Node's event loop";
+
+  test(`every subscriber gets every event, once and in order, ${on}`, async (t) => {
+    const news = open();
+    const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });
+    const sources = await Promise.all(numbers(20).map(() => subscribe(t, server)));
+    await until(() => news.size === 20, 'all are subscribed');
+    const ids = [];
+    for (const number of numbers(500)) {
+      ids.push(news.publish({ event: 'tick', data: number }));
+      if (number % 7 === 0) await turn();
+    }
+    for (const source of sources) {
+      t.deepEqual(await source.data(500), numbers(500));
+      t.deepEqual(
+        source.events.map(({ lastEventId }) => lastEventId),
+        ids,
+      );
+      t.true(source.events.every(({ type }) => type === 'tick'));
+    }
+  });
+
+  test(`who comes back again and again misses nothing and gets nothing twice, ${on}`, async (t) => {
+    const news = open({ history: { events: 10_000, bytes: 1 << 24 } });
+    const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });
+    const COUNT = 2000;
+    const clients = numbers(8).map(async (client) => {
+      const got = [];
+      let lastEventId;
+      for (let round = 1; got.length < COUNT; round += 1) {
+        const source = await subscribe(t, server, '/', lastEventId);
+        const most = 1 + ((round * client * 37) % 150);
+        const enough = ({ events }) => events.length >= most || got.length + events.length >= COUNT;
+        await source.until(enough, `${most} events`);
+        // What is on its way is lost: nobody has seen it.
+        source.leave();
+        got.push(
+          ...source.events.map(({ type, data }) => (type === 'message' ? Number(data) : type)),
+        );
+        ({ lastEventId } = source);
+      }
+      return got;
+    });
+    await until(() => news.size === 8, 'all are subscribed');
+    for (const number of numbers(COUNT)) {
+      news.publish({ data: number });
+      if (number % 3 === 0) await turn();
+    }
+    for (const got of await Promise.all(clients)) t.deepEqual(got, numbers(COUNT));
+    await until(() => news.size === 0, 'all have left');
+  });
+
+  test(`who left before the first event gets all of them when it comes back, ${on}`, async (t) => {
+    const news = open();
+    const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });
+    const first = await subscribe(t, server);
+    await first.until(({ lastEventId }) => lastEventId !== '', 'an id');
+    first.leave();
+    await until(() => news.size === 0, 'it left');
+    news.publish({ data: 1 });
+    news.publish({ data: 2 });
+    const second = await subscribe(t, server, '/', first.lastEventId);
+    t.deepEqual(await second.data(2), [1, 2]);
+    const fresh = await subscribe(t, server);
+    await until(() => news.size === 2, 'both are there');
+    news.publish({ data: 3 });
+    t.deepEqual(await second.data(3), [1, 2, 3]);
+    t.deepEqual(await fresh.data(1), [3]);
+  });
+
+  test(`a client past the history is told so, and goes on from there, ${on}`, async (t) => {
+    const few = open({ history: { events: 3 } });
+    const small = open({ history: { bytes: 100 } });
+    const routes = { '/few': { get: (req) => few.subscribe(req) } };
+    routes['/small'] = { get: (req) => small.subscribe(req) };
+    const server = await serve(t, routes, { ioThreads });
+    // "id: 0123456789ab-1\ndata: 1\n\n" is of 28 bytes: of them, three are within 100.
+    for (const [path, news] of Object.entries({ '/few': few, '/small': small })) {
+      const ids = numbers(6).map((data) => news.publish({ data }));
+      const within = await subscribe(t, server, path, ids[2]);
+      t.deepEqual(await within.data(3), [4, 5, 6], path);
+      for (const id of [ids[1], 'what', `${ids[5].split('-')[0]}-7`, 'ffffffffffff-3']) {
+        const past = await subscribe(t, server, path, id);
+        await past.until(({ events }) => events.length > 0, 'reset');
+        t.deepEqual(
+          past.events,
+          [{ type: 'reset', data: '', lastEventId: ids[5] }],
+          `${path} ${id}`,
+        );
+        past.leave();
+      }
+      const next = await subscribe(t, server, path, ids[0]);
+      await until(() => news.size === 2, 'subscribed');
+      news.publish({ data: 7 });
+      await next.until(({ events }) => events.length === 2, 'the next');
+      t.is(next.events[1].data, '7');
+    }
+  });
+
+  test(`topics: those asked for, and those of none, live and from the history, ${on}`, async (t) => {
+    const news = open();
+    const get = (req) => news.subscribe(req, { topics: req.params.topics.split(',') });
+    const server = await serve(t, { '/:topics': { get } }, { ioThreads });
+    const sources = [await subscribe(t, server, '/a'), await subscribe(t, server, '/b,c')];
+    await until(() => news.size === 2, 'both are there');
+    const topics = ['a', 'b', 'c', undefined, 'd', 'a'];
+    const ids = topics.map((topic, data) => news.publish({ data, topic }));
+    t.deepEqual(await sources[0].data(3), [0, 3, 5]);
+    t.deepEqual(await sources[1].data(3), [1, 2, 3]);
+    const again = await subscribe(t, server, '/c', ids[0]);
+    t.deepEqual(await again.data(2), [2, 3]);
+    // Though the last one was not for it, it need not be told of it again.
+    await again.until(({ lastEventId }) => lastEventId === ids[5], 'the position');
+  });
+
+  test(`a slow subscriber is disconnected, delays nobody, and gets all of it later, ${on}`, async (t) => {
+    const news = open({ queue: 64 * 1024, history: { events: 1e6, bytes: 1e9 } });
+    const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });
+    const slow = await connect(t, server);
+    slow.send(requestBytes('GET /'));
+    await slow.head();
+    slow.stall();
+    const quick = await subscribe(t, server);
+    await until(() => news.size === 2, 'both are there');
+    const data = 'x'.repeat(10_000);
+    let sent = 0;
+    const publishing = (async () => {
+      while (news.size === 2) {
+        sent += 1;
+        news.publish({ data: { number: sent, data } });
+        await quick.until(({ events }) => events.length >= sent, `event ${sent}`);
+      }
+    })();
+    await within(publishing, 'the slow one leaves', 30_000);
+    t.is(news.size, 1);
+    t.true(sent * data.length > 64 * 1024);
+    slow.resume();
+    t.regex(await slow.ended(), /end|ECONNRESET/);
+    const text = slow.bytes.toString('latin1');
+    t.false(text.endsWith('0\r\n\r\n'));
+    const ids = [...text.matchAll(/^id: (\S+)$/gm)].map(([, id]) => id);
+    // The last may be cut off.
+    const again = await subscribe(t, server, '/', ids.at(-2));
+    const first = Number(ids.at(-2).split('-')[1]) + 1;
+    const got = await again.data(sent - first + 1);
+    t.deepEqual(
+      got.map(({ number }) => number),
+      numbers(sent - first + 1, first),
+    );
+  });
+
+  test(`of what waits for a slow subscriber the newest is kept, ${on}`, async (t) => {
+    const prices = open({ queue: 64 * 1024, slow: 'latest', history: { events: 0 } });
+    const server = await serveGet(t, (req) => prices.subscribe(req), { ioThreads });
+    const slow = await subscribe(t, server);
+    const quick = await subscribe(t, server);
+    await until(() => prices.size === 2, 'both are there');
+    slow.response.socket.pause();
+    const data = 'x'.repeat(10_000);
+    const COUNT = 1500;
+    for (const number of numbers(COUNT)) {
+      prices.publish({ data: { number, data } });
+      await quick.until(({ events }) => events.length >= number, `event ${number}`);
+    }
+    t.is(prices.size, 2);
+    slow.response.socket.resume();
+    await slow.until(
+      ({ events }) => events.at(-1)?.data.includes(`"number":${COUNT},`),
+      'the newest',
+    );
+    const got = slow.events.map(({ data }) => JSON.parse(data).number);
+    t.true(got.length < COUNT, `${got.length}`);
+    t.deepEqual(
+      got,
+      [...new Set(got)].sort((a, b) => a - b),
+    );
+    t.is(slow.ending, undefined);
+  });
+
+  test(`size, join and leave follow who is there, ${on}`, async (t) => {
+    const room = open();
+    const said = [];
+    room.on('join', (req) => said.push(`join ${req.params.who} ${room.size}`));
+    room.on('leave', (req) => said.push(`leave ${req.params.who} ${room.size}`));
+    const get = (req) => room.subscribe(req);
+    const server = await serve(t, { '/:who': { get } }, { ioThreads });
+    t.is(room.size, 0);
+    const ada = await subscribe(t, server, '/ada');
+    await until(() => said.length === 1, 'the first joins');
+    const bob = await connect(t, server);
+    bob.send(requestBytes('GET /bob'));
+    await until(() => said.length === 2, 'the second joins');
+    bob.reset();
+    await until(() => said.length === 3, 'the second leaves');
+    ada.leave();
+    await until(() => said.length === 4, 'the first leaves');
+    t.deepEqual(said, ['join ada 1', 'join bob 2', 'leave bob 1', 'leave ada 0']);
+  });
+
+  test(`who leaves before it is subscribed never came, ${on}`, async (t) => {
+    const room = open();
+    const said = [];
+    room.on('join', () => said.push('join'));
+    room.on('leave', () => said.push('leave'));
+    let aborted;
+    const get = async (req) => {
+      await new Promise((resolve) => req.signal.addEventListener('abort', resolve));
+      aborted = true;
+      return room.subscribe(req);
+    };
+    const server = await serveGet(t, get, { ioThreads });
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    await request(t, server, 'GET /nothing');
+    client.reset();
+    await until(() => aborted, 'the client has left');
+    await request(t, server, 'GET /nothing');
+    t.deepEqual(said, []);
+    t.is(room.size, 0);
+  });
+
+  test(`a server that closes sends its subscribers away, to come back one by one, ${on}`, async (t) => {
+    const news = open({ retry: 500 });
+    const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });
+    const other = await serveGet(t, (req) => news.subscribe(req), { ioThreads });
+    const stays = await subscribe(t, other);
+    const sources = await Promise.all(numbers(10).map(() => subscribe(t, server)));
+    await until(() => news.size === 11, 'all are there');
+    const opening = sources.map(({ retry }) => retry);
+    t.true(opening.every((retry) => retry >= 500 && retry <= 1000));
+    t.true(new Set(opening).size > 5, 'not all at once');
+    news.publish({ data: 'last' });
+    const before = performance.now();
+    await stop(server);
+    t.true(performance.now() - before < 5000, 'nobody waited for the deadline');
+    for (const source of sources) {
+      await source.until(({ ending }) => ending, 'the end');
+      t.is(source.ending, 'end');
+      t.deepEqual(
+        source.events.map(({ type, data }) => `${type} ${data}`),
+        ['message last', 'reconnect '],
+      );
+      // It can come back to another server with what it has.
+      t.is(source.lastEventId, source.events[0].lastEventId);
+    }
+    const retries = sources.map(({ retry }) => retry).sort((a, b) => a - b);
+    t.deepEqual(
+      retries,
+      numbers(10).map((place) => 500 + (place - 1) * 50),
+    );
+    t.is(news.size, 1);
+    news.publish({ data: 'more' });
+    await stays.until(({ events }) => events.length === 2, 'the other server goes on');
+  });
+
+  test(`silence is broken by comments, which are no events, ${on}`, async (t) => {
+    const news = open({ heartbeat: 100 });
+    const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });
+    const source = await subscribe(t, server);
+    await source.until(({ comments }) => comments >= 3, 'heartbeats');
+    t.deepEqual(source.events, []);
+    const before = source.comments;
+    const until = performance.now() + 500;
+    for (let number = 1; performance.now() < until; number += 1) {
+      news.publish({ data: number });
+      await source.until(({ events }) => events.length === number, 'the event');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    t.true(source.comments - before <= 1, 'none between events');
+  });
+
+  test(`HEAD sends the headers of a subscription, and does not subscribe, ${on}`, async (t) => {
+    const news = open();
+    const get = (req) =>
+      news.subscribe(req, { headers: { 'X-Accel-Buffering': 'yes', 'X-A': 'b' } });
+    const server = await serveGet(t, get, { ioThreads });
+    const { status, field } = await request(t, server, 'HEAD /');
+    t.is(status, 200);
+    t.is(field('content-type'), 'text/event-stream');
+    t.is(field('cache-control'), 'no-cache');
+    t.is(field('x-accel-buffering'), 'yes');
+    t.is(field('x-a'), 'b');
+    t.is(news.size, 0);
+  });
+}
+
+test('a worker thread publishes to the same channel, and its end takes its subscribers along', async (t) => {
+  const news = channel('of all threads');
+  const server = await serveGet(t, (req) => news.subscribe(req));
+  const worker = new Worker(
+    `const { channel, createServer } = require('wapix');
+     const { parentPort } = require('node:worker_threads');
+     const news = channel('of all threads');
+     const server = createServer({ '/': { get: (req) => news.subscribe(req) } });
+     server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address()));
+     parentPort.on('message', (data) => news.publish({ data }));`,
+    { eval: true },
+  );
+  t.teardown(() => worker.terminate());
+  const [address] = await once(worker, 'message');
+  const here = await subscribe(t, server);
+  const there = await subscribe(t, { address: () => address });
+  await until(() => news.size === 2, 'both are there');
+  worker.postMessage(1);
+  t.deepEqual([await here.data(1), await there.data(1)], [[1], [1]]);
+  news.publish({ data: 2 });
+  t.deepEqual(
+    [await here.data(2), await there.data(2)],
+    [
+      [1, 2],
+      [1, 2],
+    ],
+  );
+  t.is(here.lastEventId, there.lastEventId);
+  await worker.terminate();
+  await until(() => news.size === 1, 'the others have left');
+  await there.until(({ ending }) => ending, 'the end');
+  t.not(there.ending, 'end');
+});
+
+test('a channel is known by its name, and has the options it was made with', (t) => {
+  const options = { history: { events: 5 }, slow: 'latest' };
+  const first = channel('by name', options);
+  t.is(first.name, 'by name');
+  t.is(channel('by name'), first);
+  t.is(channel('by name', { ...options }), first);
+  t.throws(() => channel('by name', { ...options, queue: 1 }), { code: 'WAPIX_CHANNEL_CONFLICT' });
+  for (const bad of [
+    { queue: -1 },
+    { retry: '1' },
+    { slow: 'what' },
+    { history: { events: NaN } },
+  ]) {
+    t.throws(() => channel('bad', bad), { code: 'WAPIX_INVALID_OPTION' });
+  }
+  t.throws(() => channel(7), { code: 'WAPIX_INVALID_OPTION' });
+});
+
+test('what is no event is refused before anybody gets any of it', async (t) => {
+  const news = open();
+  const get = (req) => news.subscribe(req, { topics: req.query.topics && [req.query.topics] });
+  const server = await serve(t, { '/': { get } });
+  const source = await subscribe(t, server);
+  await until(() => news.size === 1, 'subscribed');
+  const circle = {};
+  circle.circle = circle;
+  for (const event of [
+    undefined,
+    'text',
+    {},
+    { data: undefined },
+    { data: circle },
+    { data: () => {} },
+    { data: 1, event: 'a\nb' },
+    { data: 1, topic: '' },
+    { data: 1, topic: 'a\nb' },
+    { data: 1, topic: 7 },
+  ]) {
+    t.throws(() => news.publish(event), { code: 'WAPIX_INVALID_EVENT' });
+  }
+  const id = news.publish({ data: 'a\r\nb\rc\nd', event: 'e' });
+  await source.until(({ events }) => events.length === 1, 'the event');
+  t.deepEqual(source.events, [{ type: 'e', data: 'a\nb\nc\nd', lastEventId: id }]);
+  t.true(id.endsWith('-1'));
+});
+
+test('a server that is not asked to close lets the process end', async (t) => {
+  const news = open();
+  const server = createServer({ '/': { get: (req) => news.subscribe(req) } });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const source = await subscribe(t, server);
+  server.close({ deadline: 0 });
+  await once(server, 'close');
+  await source.until(({ ending }) => ending, 'the end');
+  t.is(news.size, 0);
+});

@@ -1,0 +1,130 @@
+import { EventEmitter } from 'node:events';
+import type {
+  ChannelEvent,
+  ChannelOptions,
+  Channel as Contract,
+  HttpResult as ContractResult,
+  Request,
+  SubscribeOptions,
+} from '../index.js';
+import { openChannel } from './bridge/native.js';
+import { fromNative, WapixError } from './errors.js';
+import { readLimit } from './options.js';
+import { HttpResult } from './result.js';
+import { encodeFields, eventHeaders } from './sse.js';
+
+type BindingChannel = ReturnType<typeof openChannel>;
+
+/** What is asked for by a result that `Channel.subscribe` made. */
+export interface Subscribing {
+  /** The channel's number. */
+  readonly number: number;
+  readonly lastEventId: string;
+  /** `name LF` for each, or all where it is undefined. */
+  readonly topics: string | undefined;
+  /** Told when the client is subscribed, and when it has left; undefined where nobody listens. */
+  readonly presence: Presence | undefined;
+}
+
+export interface Presence {
+  joined(): void;
+  left(): void;
+}
+
+/** Those of this environment: `channel()` returns the same one for a name, whoever calls. */
+const channels = new Map<string, Channel>();
+
+// biome-ignore lint/suspicious/noExplicitAny: what is published is for the caller to type
+export function channel<T = any>(name: string, options?: ChannelOptions): Contract<T> {
+  if (typeof name !== 'string') {
+    const message = `a channel's name is a string, not of type ${typeof name}`;
+    throw new WapixError('WAPIX_INVALID_OPTION', message);
+  }
+  let native: BindingChannel;
+  try {
+    // Asked each time: Rust compares the options.
+    native = openChannel(name, options && readOptions(options));
+  } catch (error) {
+    throw fromNative(error);
+  }
+  let channel = channels.get(name);
+  if (channel === undefined) {
+    channel = new Channel(name, native);
+    channels.set(name, channel);
+  }
+  return channel as Contract<T>;
+}
+
+class Channel extends EventEmitter implements Contract<unknown> {
+  readonly #native: BindingChannel;
+
+  constructor(
+    readonly name: string,
+    native: BindingChannel,
+  ) {
+    super();
+    this.#native = native;
+  }
+
+  get size(): number {
+    return this.#native.size();
+  }
+
+  publish(event: ChannelEvent<unknown>): string {
+    const fields = encodeFields(event);
+    if (event.data === undefined) {
+      throw new WapixError(
+        'WAPIX_INVALID_EVENT',
+        'an event without `data` is none for its clients',
+      );
+    }
+    const { topic } = event;
+    if (topic !== undefined) checkTopic(topic);
+    return this.#native.publish(fields, topic);
+  }
+
+  subscribe(request: Request, options: SubscribeOptions = {}): ContractResult<Contract<unknown>> {
+    const { topics, headers } = options;
+    const isFollowed = this.listenerCount('join') + this.listenerCount('leave') > 0;
+    const subscribing: Subscribing = {
+      number: this.#native.number,
+      lastEventId: request.lastEventId ?? '',
+      topics: topics?.map((topic) => `${checkTopic(topic)}\n`).join(''),
+      presence: isFollowed ? this.#presenceOf(request) : undefined,
+    };
+    const result = new HttpResult(200, this, eventHeaders(headers), 'channel', undefined, {
+      subscribing,
+    });
+    return result as unknown as ContractResult<Contract<unknown>>;
+  }
+
+  #presenceOf(request: Request): Presence {
+    // Called while a batch is read, which a listener that throws must not end.
+    const emit = (event: 'join' | 'leave') => process.nextTick(() => this.emit(event, request));
+    return { joined: () => emit('join'), left: () => emit('leave') };
+  }
+}
+
+function readOptions(options: ChannelOptions): Parameters<typeof openChannel>[1] {
+  const { history, slow } = options;
+  if (slow !== undefined && slow !== 'disconnect' && slow !== 'latest') {
+    const message = `slow is 'disconnect' or 'latest', not ${String(slow)}`;
+    throw new WapixError('WAPIX_INVALID_OPTION', message);
+  }
+  return {
+    ...readLimit('historyEvents', 'history.events', 'events', history?.events),
+    ...readLimit('historyBytes', 'history.bytes', 'bytes', history?.bytes),
+    ...readLimit('queue', 'queue', 'bytes', options.queue),
+    ...readLimit('heartbeat', 'heartbeat', 'milliseconds', options.heartbeat),
+    ...readLimit('retry', 'retry', 'milliseconds', options.retry),
+    latest: slow === 'latest',
+  };
+}
+
+function checkTopic(topic: unknown): string {
+  if (typeof topic === 'string' && topic !== '' && !/[\r\n]/.test(topic)) return topic;
+  const what =
+    typeof topic === 'string' ? JSON.stringify(topic) : `a value of type ${typeof topic}`;
+  const message = `a topic is a string of one line, not ${what}`;
+  throw new WapixError('WAPIX_INVALID_EVENT', message);
+}

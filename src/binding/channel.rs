@@ -1,0 +1,84 @@
+//! A channel as JavaScript publishes to it.
+
+use std::{sync::Arc, time::Duration};
+
+use napi::bindgen_prelude::Result;
+use napi_derive::napi;
+
+use super::coded;
+use crate::{Channel, ChannelOptions, Slow};
+
+#[napi(object)]
+pub struct BindingChannelOptions {
+    pub history_events: Option<f64>,
+    /// In bytes.
+    pub history_bytes: Option<f64>,
+    /// In bytes.
+    pub queue: Option<f64>,
+    /// Whether only the newest event waits for a slow subscriber.
+    pub latest: Option<bool>,
+    /// In milliseconds; 0 for none.
+    pub heartbeat: Option<f64>,
+    /// In milliseconds.
+    pub retry: Option<f64>,
+}
+
+/// A channel of the process.
+#[napi]
+pub struct BindingChannel(Arc<Channel>);
+
+/// The channel of that name, made where there is none. Throws `WAPIX_CHANNEL_CONFLICT` where it was made
+/// with other options.
+#[napi]
+pub fn open_channel(
+    name: String,
+    options: Option<BindingChannelOptions>,
+) -> Result<BindingChannel, String> {
+    let options = options.map(|options| options_of(&options));
+    let channel = Channel::open(&name, options);
+    let channel = channel.map_err(|error| coded("WAPIX_CHANNEL_CONFLICT", error))?;
+    Ok(BindingChannel(channel))
+}
+
+#[napi]
+impl BindingChannel {
+    /// What a subscription is asked for with.
+    #[napi(getter)]
+    pub fn number(&self) -> u32 {
+        self.0.number()
+    }
+
+    /// How many subscribers it has, of all servers.
+    #[napi]
+    pub fn size(&self) -> u32 {
+        self.0.size() as u32
+    }
+
+    /// Publishes an event: its lines, all but the one of `id`. Returns its id.
+    #[napi]
+    pub fn publish(&self, fields: String, topic: Option<String>) -> String {
+        self.0.publish(&fields, topic.as_deref())
+    }
+}
+
+/// Numbers are those that `lib/options.ts` lets pass. Saturating: `Infinity` is the largest there is.
+fn options_of(options: &BindingChannelOptions) -> ChannelOptions {
+    let default = ChannelOptions::default();
+    let limit = |option: Option<f64>, default| option.map_or(default, |limit| limit as usize);
+    let milliseconds = |option: f64| Duration::from_millis(option as u64);
+    ChannelOptions {
+        history_events: limit(options.history_events, default.history_events),
+        history_bytes: limit(options.history_bytes, default.history_bytes),
+        queue: limit(options.queue, default.queue),
+        slow: match options.latest {
+            Some(true) => Slow::Latest,
+            _ => default.slow,
+        },
+        heartbeat: match options.heartbeat {
+            None => default.heartbeat,
+            Some(0.0) => None,
+            Some(period) => Some(milliseconds(period)),
+        },
+        retry: options.retry.map_or(default.retry, milliseconds),
+    }
+}

@@ -1,0 +1,35 @@
+//! The ways of a response past hyper, as its connection offers them.
+
+use std::sync::Arc;
+
+/// The connection's socket, for what hyper would only pass through.
+pub(crate) trait Passage: Abort {
+    /// Writes `bytes` past hyper, where nothing waits to be written before them.
+    fn write(&self, bytes: &[u8]) -> Passed;
+
+    /// The same from any thread, without a copy of what the socket takes at once; of the rest
+    /// `drained` hears when it was taken. Not for a connection that would have to encrypt them.
+    fn write_large(&self, slices: [&[u8]; 3], drained: Arc<dyn Drained>) -> Passed;
+}
+
+/// What ends a response whose client takes nothing.
+pub(crate) trait Abort: Send + Sync {
+    /// Has the client see at once that the response is incomplete.
+    fn abort(&self);
+}
+
+/// Hears that the socket has taken what it had no room for.
+pub(crate) trait Drained: Send + Sync {
+    fn drained(&self);
+}
+
+/// What became of bytes written past hyper.
+#[derive(PartialEq)]
+pub(crate) enum Passed {
+    /// The socket has them all.
+    Whole,
+    /// The socket has not room for all of them: the rest goes out when the connection is polled.
+    Partly,
+    /// None: they have to go through hyper.
+    Not,
+}

@@ -1,0 +1,161 @@
+//! Chunks that many responses are sent: made and framed once.
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::{
+    BodySender, Framing, Passed,
+    sender::{CHUNK_SIZE, End, State, chunk_size},
+};
+
+/// A chunk, and the same as one of a chunked response (RFC 9112, 7.1).
+#[derive(Clone)]
+pub(crate) struct SharedChunk {
+    framed: Bytes,
+    content: Bytes,
+}
+
+/// What became of a shared chunk.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Offered {
+    /// It was written, or waits.
+    Taken,
+    /// Too much waits already.
+    Full,
+    /// The response is over.
+    Over,
+}
+
+const LINE_END: &[u8] = b"\r\n";
+
+impl SharedChunk {
+    pub(crate) fn new(parts: &[&[u8]]) -> Self {
+        let length = parts.iter().map(|part| part.len()).sum();
+        let mut line = [0; CHUNK_SIZE];
+        let line = chunk_size(length, &mut line);
+        let mut framed = BytesMut::with_capacity(line.len() + length + LINE_END.len());
+        framed.extend_from_slice(line);
+        for part in parts {
+            framed.extend_from_slice(part);
+        }
+        framed.extend_from_slice(LINE_END);
+        let framed = framed.freeze();
+        let content = framed.slice(line.len()..line.len() + length);
+        Self { framed, content }
+    }
+
+    /// Chunks that follow each other, as one.
+    pub(crate) fn joined<'a>(chunks: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let mut first = chunks.clone();
+        if let (Some(only), None) = (first.next(), first.next()) {
+            return only.clone();
+        }
+        let parts: Vec<&[u8]> = chunks.map(|chunk| &*chunk.content).collect();
+        Self::new(&parts)
+    }
+
+    pub(crate) fn content(&self) -> Bytes {
+        self.content.clone()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn framed(&self) -> &[u8] {
+        &self.framed
+    }
+
+    /// Of the content, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.content.len()
+    }
+}
+
+impl BodySender {
+    /// From now on its observer does not hear of what is taken: what is shared has no window.
+    pub(crate) fn report_nothing(&self) {
+        self.shared.lock().step = usize::MAX;
+    }
+
+    /// Writes `chunk`, or has it wait where no more than `limit` bytes do. On the thread of the
+    /// connection, as `now` is.
+    pub(crate) fn offer(&self, chunk: &SharedChunk, limit: usize, now: Instant) -> Offered {
+        let waker = {
+            let mut state = self.shared.lock();
+            if state.is_over() {
+                return Offered::Over;
+            }
+            match state.pass_shared(chunk, now) {
+                Passed::Whole => None,
+                Passed::Partly => state.waker.take(),
+                Passed::Not => {
+                    if state.queued > 0 && state.queued + chunk.len() > limit {
+                        return Offered::Full;
+                    }
+                    state.push_shared(chunk);
+                    state.waker.take()
+                }
+            }
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Offered::Taken
+    }
+
+    /// Has `chunk` wait in place of all that does.
+    pub(crate) fn replace(&self, chunk: &SharedChunk) {
+        let mut state = self.shared.lock();
+        if !state.is_over() {
+            state.chunks.clear();
+            state.queued = 0;
+            state.push_shared(chunk);
+        }
+    }
+
+    /// Fails the response at once, whether its client takes what is sent or not: the connection is
+    /// reset or, of HTTP/2, the stream.
+    pub(crate) fn abort(&self) {
+        let (passage, abort, waker) = {
+            let mut state = self.shared.lock();
+            state.chunks.clear();
+            state.queued = 0;
+            state.end = Some(End::Failed);
+            (state.passage.take(), state.abort.take(), state.waker.take())
+        };
+        // Outside the lock, though either only sets things off.
+        if let Some((passage, _)) = passage {
+            passage.abort();
+        }
+        if let Some(abort) = abort {
+            abort.abort();
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl State {
+    fn is_over(&self) -> bool {
+        self.closed || self.end.is_some()
+    }
+
+    fn push_shared(&mut self, chunk: &SharedChunk) {
+        self.queued += chunk.len();
+        self.push(chunk.content());
+    }
+
+    /// Writes a chunk past hyper, which waits for it.
+    fn pass_shared(&mut self, chunk: &SharedChunk, now: Instant) -> Passed {
+        let Some((passage, Framing::Chunked)) = &self.passage else {
+            return Passed::Not;
+        };
+        if !self.is_empty() || self.waker.is_none() {
+            return Passed::Not;
+        }
+        let passed = passage.write(&chunk.framed);
+        if passed != Passed::Not {
+            self.last_sent = Some(now);
+        }
+        passed
+    }
+}

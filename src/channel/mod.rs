@@ -1,0 +1,233 @@
+//! Channels: one event to many subscribers, each a response in progress.
+//!
+//! A channel is known by its name in the whole process: whatever server or thread publishes or
+//! subscribes. What is published is encoded once, kept in the `history`, and handed to the `hub` of
+//! every server that has subscribers; that one's I/O side writes it to each of them.
+
+mod event;
+mod history;
+mod hub;
+mod registry;
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+pub(crate) use self::hub::Hub;
+pub use self::registry::OtherOptions;
+use self::{
+    history::{History, Resume},
+    hub::{Group, Subscriber},
+};
+use crate::body::BodySender;
+
+/// The settings of a channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChannelOptions {
+    /// How many of the last events are kept for clients that come back.
+    pub history_events: usize,
+    /// How many bytes of them, as they are encoded.
+    pub history_bytes: usize,
+    /// How many bytes may wait for one subscriber, beside what it missed before it came. A single event
+    /// may be larger.
+    pub queue: usize,
+    /// What becomes of a subscriber that more would have to wait for.
+    pub slow: Slow,
+    /// After how long without an event a subscriber is sent a comment.
+    pub heartbeat: Option<Duration>,
+    /// How long clients are told to wait before they connect again: this, and up to as long again.
+    pub retry: Duration,
+}
+
+/// What becomes of a subscriber that takes events more slowly than they come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Slow {
+    /// Its connection is reset: it comes back, and gets what it missed.
+    Disconnect,
+    /// What waits for it is dropped, for the newest event.
+    Latest,
+}
+
+impl Default for ChannelOptions {
+    fn default() -> Self {
+        Self {
+            history_events: 1000,
+            history_bytes: 1 << 20,
+            queue: 256 << 10,
+            slow: Slow::Disconnect,
+            heartbeat: Some(Duration::from_secs(15)),
+            retry: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Where a subscriber asks for some topics only.
+pub(crate) type Topics = Option<HashSet<Box<str>>>;
+
+/// At most so many clients a second come back after a shutdown.
+const RETURN_PER_SECOND: u128 = 1000;
+
+/// A channel.
+pub struct Channel {
+    number: u32,
+    options: ChannelOptions,
+    state: Mutex<State>,
+    size: AtomicUsize,
+    /// How many clients were told when to come back.
+    told: AtomicU32,
+}
+
+struct State {
+    history: History,
+    /// One for each server that has subscribers.
+    groups: Vec<Arc<Group>>,
+}
+
+/// A subscriber's place in its channel; dropped, it leaves.
+pub(crate) struct Subscription {
+    group: Arc<Group>,
+    index: usize,
+}
+
+impl Channel {
+    fn new(number: u32, options: ChannelOptions) -> Self {
+        let history = History::new(options.history_events, options.history_bytes);
+        Self {
+            number,
+            options,
+            state: Mutex::new(State {
+                history,
+                groups: Vec::new(),
+            }),
+            size: AtomicUsize::new(0),
+            told: AtomicU32::new(0),
+        }
+    }
+
+    /// What [`Channel::by_number`] finds it with.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// How many subscribers there are.
+    pub fn size(&self) -> usize {
+        self.size.load(Ordering::Relaxed)
+    }
+
+    /// Sends an event to every subscriber, or to those of its topic and those of all topics. `fields` are
+    /// the lines of an event, each with its end, but for `id`. Returns the id that the event was given.
+    /// From any thread; who writes it to the subscribers is woken.
+    pub fn publish(&self, fields: &str, topic: Option<&str>) -> String {
+        let mut state = self.lock();
+        let event = state.history.push(fields, topic);
+        // Under the lock: every group gets the events in the order of their numbers.
+        for group in &state.groups {
+            group.push(Arc::clone(&event));
+        }
+        state.history.id(event.number)
+    }
+
+    /// Makes a subscriber of the response that `sender` is of, which is sent what came after
+    /// `last_event_id` (empty for a new client). `None` where it was sent away: its server closes.
+    pub(crate) fn subscribe(
+        self: &Arc<Self>,
+        hub: &Arc<Hub>,
+        sender: BodySender,
+        last_event_id: &str,
+        topics: Topics,
+    ) -> Option<Subscription> {
+        sender.report_nothing();
+        if let Some(heartbeat) = self.options.heartbeat {
+            sender.set_heartbeat(heartbeat);
+        }
+        sender.send(Bytes::from(event::retry(self.spread_retry())));
+        let mut state = self.lock();
+        // Under the lock: what is published now is either in the history or sent by the group.
+        Self::catch_up(&state.history, &sender, last_event_id, &topics);
+        let subscriber = Subscriber {
+            sender,
+            from: state.history.next(),
+            topics,
+        };
+        if hub.is_closing() {
+            drop(state);
+            let retry = self.spread_retry();
+            subscriber.send_away(retry);
+            return None;
+        }
+        let found = state.groups.iter().find(|group| group.is_of(hub));
+        let group = found.map(Arc::clone).unwrap_or_else(|| {
+            let group = Group::new(Arc::clone(self), Arc::clone(hub));
+            state.groups.push(Arc::clone(&group));
+            group
+        });
+        let index = group.insert(subscriber);
+        self.size.fetch_add(1, Ordering::Relaxed);
+        Some(Subscription { group, index })
+    }
+
+    /// Sends what a client missed, or tells it that this is not known any more; and in either case how
+    /// far it is now, so that it can come back before the next event.
+    fn catch_up(history: &History, sender: &BodySender, last_event_id: &str, topics: &Topics) {
+        let latest = history.next() - 1;
+        match history.resume(last_event_id) {
+            Resume::New => sender.send(Bytes::from(event::position(&history.id(latest)))),
+            Resume::Lost => sender.send(Bytes::from(event::reset(&history.id(latest)))),
+            Resume::Missed { last, events } => {
+                let mut sent = last;
+                for event in events.filter(|event| event.is_of(topics)) {
+                    sender.send(event.chunk.content());
+                    sent = event.number;
+                }
+                if sent < latest {
+                    sender.send(Bytes::from(event::position(&history.id(latest))));
+                }
+            }
+        }
+    }
+
+    /// When a client is to come back should its connection break: not all at once. Multiples of the golden
+    /// ratio lie apart from each other, however many there are.
+    fn spread_retry(&self) -> Duration {
+        const GOLDEN: u32 = 0x9e37_79b9;
+        let place = self.told.fetch_add(1, Ordering::Relaxed);
+        let part = f64::from(place.wrapping_mul(GOLDEN)) / f64::from(u32::MAX);
+        self.options.retry + self.options.retry.mul_f64(part)
+    }
+
+    /// When the client at `place` of so many is to come back after a shutdown.
+    fn retry_after_shutdown(&self, place: usize, of: usize) -> Duration {
+        let retry = self.options.retry;
+        let spread = retry.as_millis().max(of as u128 * 1000 / RETURN_PER_SECOND);
+        let part = spread * place as u128 / of.max(1) as u128;
+        retry + Duration::from_millis(u64::try_from(part).unwrap_or(u64::MAX))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No code that can panic runs under this lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        let channel = self.group.channel();
+        let mut state = channel.lock();
+        if self.group.remove(self.index) {
+            channel.size.fetch_sub(1, Ordering::Relaxed);
+        }
+        if self.group.is_empty() {
+            state
+                .groups
+                .retain(|group| !Arc::ptr_eq(group, &self.group));
+            self.group.leave_hub();
+        }
+    }
+}
