@@ -339,7 +339,26 @@ export interface ChannelOptions {
    * each another time. Default: 2 s.
    */
   retry?: number;
+  /** Makes it one channel of all processes with the same: `redis(…)`. Default: one of this process. */
+  backplane?: Backplane;
 }
+
+/** What `redis` returns. */
+export interface Backplane {
+  readonly url: string;
+  readonly queue: number;
+}
+
+/**
+ * Has a channel's events in a stream of Redis 7 or newer, `wapix:channel:NAME`, as many as `history.events`.
+ * Ids are the stream's.
+ *
+ * @param options.url - `redis://user:password@host:port/database`, or `unix:///path`
+ * @param options.queue - how many events wait for a Redis that cannot be reached, before publishing fails.
+ *   Default: 0
+ * @throws `WAPIX_INVALID_OPTION`
+ */
+export function redis(options: { url: string; queue?: number }): Backplane;
 
 export interface SubscribeOptions {
   /** Which events: those of these topics, and those of none. Default: all. */
@@ -349,10 +368,7 @@ export interface SubscribeOptions {
 }
 
 /** Sends each event to every subscriber, without JavaScript. */
-export interface Channel<T = unknown> extends EventEmitter {
-  readonly name: string;
-  /** How many subscribers there are, of all servers of the process. */
-  readonly size: number;
+export interface Channel<T = unknown> extends Subscribable {
   /**
    * Sends an event to every subscriber, and keeps it in the history. Returns at once, with the id that
    * the event has.
@@ -360,13 +376,32 @@ export interface Channel<T = unknown> extends EventEmitter {
    * @throws `WAPIX_INVALID_EVENT`
    */
   publish(event: ChannelEvent<T>): string;
+}
+
+/** A channel with a backplane: of several processes. */
+export interface SharedChannel<T = unknown> extends Subscribable {
+  /**
+   * Has the backplane take an event, which sends it to every subscriber of every process. Resolves with
+   * the id that it has there.
+   *
+   * Rejects with `WAPIX_BACKPLANE_UNAVAILABLE` where the backplane cannot be reached, and as many events
+   * wait as may: then only the subscribers of this process got it. Rejects with `WAPIX_INVALID_EVENT`.
+   */
+  publish(event: ChannelEvent<T>): Promise<string>;
+}
+
+/** What clients subscribe to. */
+export interface Subscribable extends EventEmitter {
+  readonly name: string;
+  /** How many subscribers there are, of all servers of the process. */
+  readonly size: number;
   /**
    * 200 with the channel's events: those that the client missed where `req.lastEventId` says which was
    * its last, then those that are published.
    *
    * @throws `WAPIX_INVALID_EVENT` for a topic that is none
    */
-  subscribe(req: Request, options?: SubscribeOptions): HttpResult<Channel<T>>;
+  subscribe(req: Request, options?: SubscribeOptions): HttpResult<this>;
 
   /**
    * A client is subscribed, or has left, of a server of this thread. Those who subscribed before there
@@ -384,6 +419,11 @@ export interface Channel<T = unknown> extends EventEmitter {
  *
  * @throws `WAPIX_INVALID_OPTION`, `WAPIX_CHANNEL_CONFLICT` where it was made with other options
  */
+// biome-ignore lint/suspicious/noExplicitAny: as in RequestHandler
+export function channel<T = any>(
+  name: string,
+  options: ChannelOptions & { backplane: Backplane },
+): SharedChannel<T>;
 // biome-ignore lint/suspicious/noExplicitAny: as in RequestHandler
 export function channel<T = any>(name: string, options?: ChannelOptions): Channel<T>;
 

@@ -1,10 +1,12 @@
 import { EventEmitter } from 'node:events';
 import type {
+  Backplane,
   ChannelEvent,
   ChannelOptions,
   Channel as Contract,
   HttpResult as ContractResult,
   Request,
+  SharedChannel,
   SubscribeOptions,
 } from '../index.js';
 import { openChannel } from './bridge/native.js';
@@ -32,10 +34,15 @@ export interface Presence {
 }
 
 /** Those of this environment: `channel()` returns the same one for a name, whoever calls. */
-const channels = new Map<string, Channel>();
+const channels = new Map<string, Channel | OverRedis>();
 
+export function channel<T>(
+  name: string,
+  options: ChannelOptions & { backplane: Backplane },
+): SharedChannel<T>;
 // biome-ignore lint/suspicious/noExplicitAny: what is published is for the caller to type
-export function channel<T = any>(name: string, options?: ChannelOptions): Contract<T> {
+export function channel<T = any>(name: string, options?: ChannelOptions): Contract<T>;
+export function channel(name: string, options?: ChannelOptions): unknown {
   if (typeof name !== 'string') {
     const message = `a channel's name is a string, not of type ${typeof name}`;
     throw new WapixError('WAPIX_INVALID_OPTION', message);
@@ -49,45 +56,40 @@ export function channel<T = any>(name: string, options?: ChannelOptions): Contra
   }
   let channel = channels.get(name);
   if (channel === undefined) {
-    channel = new Channel(name, native);
+    channel = native.isShared ? new OverRedis(name, native) : new Channel(name, native);
     channels.set(name, channel);
   }
-  return channel as Contract<T>;
+  return channel;
 }
 
-class Channel extends EventEmitter implements Contract<unknown> {
-  readonly #native: BindingChannel;
+/** Where the events of a channel are kept for several processes. */
+export function redis(options: { url: string; queue?: number }): Backplane {
+  const { url } = options;
+  if (typeof url !== 'string') {
+    const message = `redis({ url }): the url is a string, not of type ${typeof url}`;
+    throw new WapixError('WAPIX_INVALID_OPTION', message);
+  }
+  const { queue = 0 } = readLimit('queue', 'queue', 'events', options.queue);
+  return { url, queue };
+}
 
+abstract class Subscribable extends EventEmitter {
   constructor(
     readonly name: string,
-    native: BindingChannel,
+    protected readonly native: BindingChannel,
   ) {
     super();
-    this.#native = native;
   }
 
   get size(): number {
-    return this.#native.size();
+    return this.native.size();
   }
 
-  publish(event: ChannelEvent<unknown>): string {
-    const fields = encodeFields(event);
-    if (event.data === undefined) {
-      throw new WapixError(
-        'WAPIX_INVALID_EVENT',
-        'an event without `data` is none for its clients',
-      );
-    }
-    const { topic } = event;
-    if (topic !== undefined) checkTopic(topic);
-    return this.#native.publish(fields, topic);
-  }
-
-  subscribe(request: Request, options: SubscribeOptions = {}): ContractResult<Contract<unknown>> {
+  subscribe(request: Request, options: SubscribeOptions = {}): ContractResult<this> {
     const { topics, headers } = options;
     const isFollowed = this.listenerCount('join') + this.listenerCount('leave') > 0;
     const subscribing: Subscribing = {
-      number: this.#native.number,
+      number: this.native.number,
       lastEventId: request.lastEventId ?? '',
       topics: topics?.map((topic) => `${checkTopic(topic)}\n`).join(''),
       presence: isFollowed ? this.#presenceOf(request) : undefined,
@@ -95,7 +97,7 @@ class Channel extends EventEmitter implements Contract<unknown> {
     const result = new HttpResult(200, this, eventHeaders(headers), 'channel', undefined, {
       subscribing,
     });
-    return result as unknown as ContractResult<Contract<unknown>>;
+    return result as unknown as ContractResult<this>;
   }
 
   #presenceOf(request: Request): Presence {
@@ -105,8 +107,36 @@ class Channel extends EventEmitter implements Contract<unknown> {
   }
 }
 
+class Channel extends Subscribable implements Contract<unknown> {
+  publish(event: ChannelEvent<unknown>): string {
+    return this.native.publish(encode(event), event.topic);
+  }
+}
+
+class OverRedis extends Subscribable implements SharedChannel<unknown> {
+  async publish(event: ChannelEvent<unknown>): Promise<string> {
+    const { id, error } = await this.native.publishShared(encode(event), event.topic);
+    if (id !== undefined) return id;
+    throw new WapixError(
+      'WAPIX_BACKPLANE_UNAVAILABLE',
+      `channel ${JSON.stringify(this.name)}: Redis has not taken the event, which was sent to the ` +
+        `subscribers of this process only: ${error}`,
+    );
+  }
+}
+
+/** @throws `WAPIX_INVALID_EVENT` */
+function encode(event: ChannelEvent<unknown>): string {
+  const fields = encodeFields(event);
+  if (event.data === undefined) {
+    throw new WapixError('WAPIX_INVALID_EVENT', 'an event without `data` is none for its clients');
+  }
+  if (event.topic !== undefined) checkTopic(event.topic);
+  return fields;
+}
+
 function readOptions(options: ChannelOptions): Parameters<typeof openChannel>[1] {
-  const { history, slow } = options;
+  const { history, slow, backplane } = options;
   if (slow !== undefined && slow !== 'disconnect' && slow !== 'latest') {
     const message = `slow is 'disconnect' or 'latest', not ${String(slow)}`;
     throw new WapixError('WAPIX_INVALID_OPTION', message);
@@ -118,6 +148,7 @@ function readOptions(options: ChannelOptions): Parameters<typeof openChannel>[1]
     ...readLimit('heartbeat', 'heartbeat', 'milliseconds', options.heartbeat),
     ...readLimit('retry', 'retry', 'milliseconds', options.retry),
     latest: slow === 'latest',
+    ...(backplane && { redisUrl: backplane.url, redisQueue: backplane.queue }),
   };
 }
 

@@ -21,6 +21,8 @@ const CODES = {
   WAPIX_INVALID_TLS: undefined,
   /** There is a channel of the name, with other options. */
   WAPIX_CHANNEL_CONFLICT: 500,
+  /** The backplane of a channel has not taken an event. */
+  WAPIX_BACKPLANE_UNAVAILABLE: 500,
   /** A JSON body is malformed. */
   WAPIX_INVALID_JSON: 400,
   /** A URL-encoded form is malformed. */

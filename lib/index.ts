@@ -1,4 +1,4 @@
-export { channel } from './channel.js';
+export { channel, redis } from './channel.js';
 export { setCookie } from './cookies.js';
 export {
   badRequest,

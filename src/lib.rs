@@ -40,7 +40,7 @@ mod task;
 pub use self::server::{Arrivals, Introducer, Introductions, Successor, introductions};
 pub use self::{
     body::{BodySender, Direct, DirectWriter, FileSource},
-    channel::{Channel, ChannelOptions, OtherOptions, Slow},
+    channel::{Channel, ChannelOptions, OpenError, Published, RedisOptions, Slow},
     config::{Config, DEFAULT_BODY_LIMIT, FIRST_STREAM_WINDOW, RouteConfig, STREAM_WINDOW},
     error::Error,
     exchange::{Exchange, Head, Observer, Response},

@@ -38,7 +38,7 @@ export function aborted(signal, what = 'the signal aborted') {
 export async function until(condition, what) {
   let given = true;
   const looking = (async () => {
-    while (given && !condition()) await turn();
+    while (given && !(await condition())) await turn();
   })();
   try {
     await within(looking, what);

@@ -2,11 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use napi::bindgen_prelude::Result;
+use napi::{
+    Env,
+    bindgen_prelude::{Object, Result},
+};
 use napi_derive::napi;
 
 use super::coded;
-use crate::{Channel, ChannelOptions, Slow};
+use crate::{Channel, ChannelOptions, OpenError, RedisOptions, Slow};
 
 #[napi(object)]
 pub struct BindingChannelOptions {
@@ -21,6 +24,17 @@ pub struct BindingChannelOptions {
     pub heartbeat: Option<f64>,
     /// In milliseconds.
     pub retry: Option<f64>,
+    /// The address of the Redis that its events are in.
+    pub redis_url: Option<String>,
+    /// How many events may wait for Redis.
+    pub redis_queue: Option<f64>,
+}
+
+/// What became of an event for several processes: one of both.
+#[napi(object)]
+pub struct BindingPublished {
+    pub id: Option<String>,
+    pub error: Option<String>,
 }
 
 /// A channel of the process.
@@ -36,7 +50,10 @@ pub fn open_channel(
 ) -> Result<BindingChannel, String> {
     let options = options.map(|options| options_of(&options));
     let channel = Channel::open(&name, options);
-    let channel = channel.map_err(|error| coded("WAPIX_CHANNEL_CONFLICT", error))?;
+    let channel = channel.map_err(|error| match error {
+        OpenError::OtherOptions(_) => coded("WAPIX_CHANNEL_CONFLICT", error),
+        OpenError::Redis(_) => coded("WAPIX_INVALID_OPTION", error),
+    })?;
     Ok(BindingChannel(channel))
 }
 
@@ -46,6 +63,12 @@ impl BindingChannel {
     #[napi(getter)]
     pub fn number(&self) -> u32 {
         self.0.number()
+    }
+
+    /// Whether it has a backplane.
+    #[napi(getter)]
+    pub fn is_shared(&self) -> bool {
+        self.0.is_shared()
     }
 
     /// How many subscribers it has, of all servers.
@@ -58,6 +81,26 @@ impl BindingChannel {
     #[napi]
     pub fn publish(&self, fields: String, topic: Option<String>) -> String {
         self.0.publish(&fields, topic.as_deref())
+    }
+
+    /// The same where the channel has a backplane; resolves when that has the event, or has not.
+    #[napi(ts_return_type = "Promise<BindingPublished>")]
+    pub fn publish_shared<'env>(
+        &self,
+        env: &'env Env,
+        fields: String,
+        topic: Option<String>,
+    ) -> napi::Result<Object<'env>> {
+        let (deferred, promise) = env.create_deferred()?;
+        let done = move |published: std::result::Result<String, String>| {
+            let (id, error) = match published {
+                Ok(id) => (Some(id), None),
+                Err(error) => (None, Some(error)),
+            };
+            deferred.resolve(move |_| Ok(BindingPublished { id, error }));
+        };
+        self.0.publish_shared(fields, topic, Box::new(done));
+        Ok(promise)
     }
 }
 
@@ -80,5 +123,9 @@ fn options_of(options: &BindingChannelOptions) -> ChannelOptions {
             Some(period) => Some(milliseconds(period)),
         },
         retry: options.retry.map_or(default.retry, milliseconds),
+        redis: options.redis_url.as_ref().map(|url| RedisOptions {
+            url: url.clone(),
+            queue: limit(options.redis_queue, 0),
+        }),
     }
 }

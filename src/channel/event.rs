@@ -5,21 +5,42 @@ use std::time::Duration;
 use super::Topics;
 use crate::body::SharedChunk;
 
+/// The number of what every subscriber gets, whenever it has come.
+pub(super) const FOR_ALL: u128 = u128::MAX;
+
 /// A published event.
 pub(super) struct Event {
-    /// From 1; each is one more than the one before.
-    pub(super) number: u64,
+    /// From 1; greater than that of the one before. [`FOR_ALL`] where it has no place among them.
+    pub(super) number: u128,
     topic: Option<Box<str>>,
     pub(super) chunk: SharedChunk,
 }
 
 impl Event {
     /// `fields` are lines with their ends, all but the one of `id`.
-    pub(super) fn new(number: u64, id: &str, fields: &str, topic: Option<&str>) -> Self {
+    pub(super) fn new(number: u128, id: &str, fields: &str, topic: Option<&str>) -> Self {
         Self {
             number,
             topic: topic.map(Box::from),
             chunk: SharedChunk::new(&["id: ", id, "\n", fields, "\n"].map(str::as_bytes)),
+        }
+    }
+
+    /// An event without an id.
+    pub(super) fn without_id(fields: &str, topic: Option<&str>) -> Self {
+        Self {
+            number: FOR_ALL,
+            topic: topic.map(Box::from),
+            chunk: SharedChunk::new(&[fields, "\n"].map(str::as_bytes)),
+        }
+    }
+
+    /// What is no event of the application, for whoever has not come after `number`.
+    pub(super) fn notice(number: u128, text: &str) -> Self {
+        Self {
+            number,
+            topic: None,
+            chunk: SharedChunk::new(&[text.as_bytes()]),
         }
     }
 

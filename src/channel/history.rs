@@ -9,15 +9,28 @@ use std::{
 use super::event::Event;
 
 pub(super) struct History {
-    /// In the order of their numbers, without a gap.
+    /// In the order of their numbers.
     events: VecDeque<Arc<Event>>,
     bytes: usize,
     most_events: usize,
     most_bytes: usize,
-    /// The number of the next event.
-    next: u64,
-    /// In every id: one of another process, or of this one before it was started again, means nothing.
-    epoch: u64,
+    /// The number of the last event, whether it is kept or not.
+    latest: u128,
+    /// What came after the event of this number is kept.
+    since: u128,
+    /// Nothing came before what is kept.
+    is_whole: bool,
+    ids: Ids,
+}
+
+/// What ids are made of.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Ids {
+    /// A number of this process, and those of events from 1: an id of another process, or of this one before
+    /// it was started again, means nothing.
+    Own(u64),
+    /// Redis': a time in milliseconds and a number (each of 64 bits of ours).
+    Stream,
 }
 
 /// What there is for a client that comes with the id of its last event.
@@ -25,7 +38,7 @@ pub(super) enum Resume<I> {
     /// It has none.
     New,
     /// The events after `last`.
-    Missed { last: u64, events: I },
+    Missed { last: u128, events: I },
     /// Some of what it missed is not kept any more, or nobody knows what it was.
     Lost,
 }
@@ -33,32 +46,90 @@ pub(super) enum Resume<I> {
 /// How many bits of an epoch there are: as many as are random enough, and short.
 const EPOCH_BITS: u32 = 48;
 
+impl Ids {
+    pub(super) fn own() -> Self {
+        // Each `RandomState` has keys of its own.
+        Self::Own(RandomState::new().build_hasher().finish() >> (64 - EPOCH_BITS))
+    }
+
+    /// The id of the event of that number; 0 is before the first.
+    fn id(self, number: u128) -> String {
+        match self {
+            Self::Own(epoch) => format!("{epoch:012x}-{number}"),
+            Self::Stream => format!("{}-{}", (number >> 64) as u64, number as u64),
+        }
+    }
+
+    /// The number in an id, where it is one of ours.
+    fn number(self, id: &str) -> Option<u128> {
+        let (first, last) = id.split_once('-')?;
+        let number = match self {
+            Self::Own(_) => last.parse().ok()?,
+            Self::Stream => {
+                let (time, number): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+                u128::from(time) << 64 | u128::from(number)
+            }
+        };
+        (self.id(number) == id).then_some(number)
+    }
+}
+
 impl History {
-    pub(super) fn new(most_events: usize, most_bytes: usize) -> Self {
+    pub(super) fn new(ids: Ids, most_events: usize, most_bytes: usize) -> Self {
         Self {
             events: VecDeque::new(),
             bytes: 0,
             most_events,
             most_bytes,
-            next: 1,
-            // Each `RandomState` has keys of its own.
-            epoch: RandomState::new().build_hasher().finish() >> (64 - EPOCH_BITS),
+            latest: 0,
+            since: 0,
+            is_whole: true,
+            ids,
         }
     }
 
-    /// The number that the next event gets.
-    pub(super) fn next(&self) -> u64 {
-        self.next
+    /// The number of the last event.
+    pub(super) fn latest(&self) -> u128 {
+        self.latest
     }
 
     /// The id of the event of that number; 0 is before the first.
-    pub(super) fn id(&self, number: u64) -> String {
-        format!("{:012x}-{number}", self.epoch)
+    pub(super) fn id(&self, number: u128) -> String {
+        self.ids.id(number)
     }
 
+    /// An event of this process.
     pub(super) fn push(&mut self, fields: &str, topic: Option<&str>) -> Arc<Event> {
-        let event = Arc::new(Event::new(self.next, &self.id(self.next), fields, topic));
-        self.next += 1;
+        let number = self.latest + 1;
+        self.keep(Event::new(number, &self.id(number), fields, topic))
+    }
+
+    /// An event of the stream; `None` where its id is not after the others.
+    pub(super) fn add(
+        &mut self,
+        id: &str,
+        fields: &str,
+        topic: Option<&str>,
+    ) -> Option<Arc<Event>> {
+        let number = self.ids.number(id).filter(|number| *number > self.latest)?;
+        Some(self.keep(Event::new(number, id, fields, topic)))
+    }
+
+    /// Forgets everything: the first that is added begins it anew.
+    pub(super) fn restart(&mut self, is_whole: bool) {
+        *self = Self {
+            is_whole,
+            ..Self::new(self.ids, self.most_events, self.most_bytes)
+        };
+    }
+
+    fn keep(&mut self, event: Event) -> Arc<Event> {
+        let event = Arc::new(event);
+        if self.latest == 0 && self.ids == Ids::Stream {
+            // Who has seen the first that is known has missed nothing before it; who has seen less, may have.
+            self.since = event.number;
+        }
+        self.latest = event.number;
         self.bytes += event.chunk.len();
         self.events.push_back(Arc::clone(&event));
         while self.events.len() > self.most_events || self.bytes > self.most_bytes {
@@ -66,6 +137,8 @@ impl History {
                 break;
             };
             self.bytes -= oldest.chunk.len();
+            self.since = oldest.number;
+            self.is_whole = false;
         }
         event
     }
@@ -74,27 +147,20 @@ impl History {
         if last_event_id.is_empty() {
             return Resume::New;
         }
-        let Some(last) = self.number(last_event_id) else {
+        let Some(last) = self.ids.number(last_event_id) else {
             return Resume::Lost;
         };
-        let oldest = self.next - self.events.len() as u64;
-        match last
-            .checked_add(1)
-            .and_then(|next| next.checked_sub(oldest))
-        {
-            Some(had) if last < self.next => Resume::Missed {
-                last,
-                // At most as many as there are: `last` is before `next`.
-                events: self.events.iter().skip(had as usize),
-            },
-            _ => Resume::Lost,
+        // Another process may have read more of the stream.
+        let is_ahead = last > self.latest && self.ids != Ids::Stream;
+        let is_behind = last < self.since && !(last == 0 && self.is_whole);
+        if is_ahead || is_behind {
+            return Resume::Lost;
         }
-    }
-
-    /// The number in an id, where it is one of this history's.
-    fn number(&self, id: &str) -> Option<u64> {
-        let number = id.split_once('-')?.1.parse().ok()?;
-        (self.id(number) == id).then_some(number)
+        let had = self.events.partition_point(|event| event.number <= last);
+        Resume::Missed {
+            last,
+            events: self.events.iter().skip(had),
+        }
     }
 }
 
@@ -102,8 +168,8 @@ impl History {
 mod tests {
     use super::*;
 
-    fn filled(most_events: usize, most_bytes: usize, events: u64) -> History {
-        let mut history = History::new(most_events, most_bytes);
+    fn filled(most_events: usize, most_bytes: usize, events: u128) -> History {
+        let mut history = History::new(Ids::own(), most_events, most_bytes);
         for number in 1..=events {
             let event = history.push("data: x\n", None);
             assert_eq!(event.number, number);
@@ -112,7 +178,7 @@ mod tests {
     }
 
     /// The numbers of what is sent again, or `None` where that is not known.
-    fn missed(history: &History, id: &str) -> Option<Vec<u64>> {
+    fn missed(history: &History, id: &str) -> Option<Vec<u128>> {
         match history.resume(id) {
             Resume::Missed { events, .. } => Some(events.map(|event| event.number).collect()),
             Resume::New | Resume::Lost => None,
@@ -160,7 +226,7 @@ mod tests {
         for id in [
             other.id(3),
             history.id(6),
-            history.id(u64::MAX),
+            history.id(u128::MAX),
             format!("{}x", history.id(3)),
             history.id(3).replace('-', "-+"),
             history.id(3).replace('-', "-0"),
@@ -177,5 +243,45 @@ mod tests {
         let history = filled(0, 0, 5);
         assert_eq!(missed(&history, &history.id(5)), Some(vec![]));
         assert!(matches!(history.resume(&history.id(4)), Resume::Lost));
+    }
+
+    fn of_stream(most_events: usize, ids: &[&str], is_whole: bool) -> History {
+        let mut history = History::new(Ids::Stream, most_events, 10_000);
+        history.restart(is_whole);
+        for id in ids {
+            history.add(id, "data: x\n", None);
+        }
+        history
+    }
+
+    #[test]
+    fn ids_of_a_stream_are_in_order_and_each_is_taken_once() {
+        let history = of_stream(10, &["5-0", "5-1", "5-1", "9-0", "7-0"], false);
+        let known: Vec<_> = history
+            .events
+            .iter()
+            .map(|event| history.id(event.number))
+            .collect();
+        assert_eq!(known, ["5-0", "5-1", "9-0"]);
+        assert_eq!(missed(&history, "5-0").map(|missed| missed.len()), Some(2));
+        // One that was trimmed: what is after it is known all the same.
+        assert_eq!(missed(&history, "6-0").map(|missed| missed.len()), Some(1));
+        assert_eq!(
+            missed(&history, "12-0"),
+            Some(vec![]),
+            "another process knows more"
+        );
+        for id in ["4-9", "0-0", "05-0", "5", "a-1"] {
+            assert!(matches!(history.resume(id), Resume::Lost), "{id}");
+        }
+    }
+
+    #[test]
+    fn who_was_there_before_the_first_of_a_stream_gets_all_of_it_while_it_is_kept() {
+        let mut history = of_stream(2, &["5-0", "5-1"], true);
+        assert_eq!(missed(&history, "0-0").map(|missed| missed.len()), Some(2));
+        history.add("6-0", "data: x\n", None);
+        assert!(matches!(history.resume("0-0"), Resume::Lost));
+        assert_eq!(missed(&history, "5-0").map(|missed| missed.len()), Some(2));
     }
 }

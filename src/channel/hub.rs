@@ -89,7 +89,7 @@ pub(super) struct Group {
 pub(super) struct Subscriber {
     pub(super) sender: BodySender,
     /// The number of the first event that it was not sent when it came.
-    pub(super) from: u64,
+    pub(super) from: u128,
     pub(super) topics: Topics,
 }
 
@@ -192,7 +192,7 @@ impl Group {
     }
 
     fn write(&self, batch: &Batch<'_>, subscriber: &Subscriber, now: Instant) {
-        if subscriber.topics.is_none() && subscriber.from <= batch.events[0].number {
+        if subscriber.topics.is_none() && subscriber.from <= batch.first {
             self.offer(&batch.joined, batch, subscriber, now);
             return;
         }
@@ -240,8 +240,10 @@ impl Group {
 
 /// Events that are written to many subscribers.
 struct Batch<'a> {
-    /// At least one, in the order of their numbers.
+    /// At least one.
     events: &'a [Arc<Event>],
+    /// The least of their numbers.
+    first: u128,
     /// The same as one chunk.
     joined: SharedChunk,
 }
@@ -257,7 +259,13 @@ impl<'a> Batch<'a> {
         let count = events.iter().take_while(fits).count().max(1);
         let (events, others) = events.split_at(count);
         let joined = SharedChunk::joined(events.iter().map(|event| &event.chunk));
-        (Self { events, joined }, others)
+        let first = events.iter().map(|event| event.number).min().unwrap_or(0);
+        let batch = Self {
+            events,
+            first,
+            joined,
+        };
+        (batch, others)
     }
 
     /// What a subscriber gets of it.

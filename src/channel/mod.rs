@@ -7,12 +7,13 @@
 mod event;
 mod history;
 mod hub;
+mod redis;
 mod registry;
 
 use std::{
     collections::HashSet,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -21,10 +22,15 @@ use std::{
 use bytes::Bytes;
 
 pub(crate) use self::hub::Hub;
-pub use self::registry::OtherOptions;
 use self::{
-    history::{History, Resume},
+    event::{Event, FOR_ALL},
+    history::{History, Ids, Resume},
     hub::{Group, Subscriber},
+    redis::{Publishing, ToRedis},
+};
+pub use self::{
+    redis::{Published, RedisOptions},
+    registry::OpenError,
 };
 use crate::body::BodySender;
 
@@ -44,6 +50,8 @@ pub struct ChannelOptions {
     pub heartbeat: Option<Duration>,
     /// How long clients are told to wait before they connect again: this, and up to as long again.
     pub retry: Duration,
+    /// Where its events are, where it is one of several processes.
+    pub redis: Option<RedisOptions>,
 }
 
 /// What becomes of a subscriber that takes events more slowly than they come.
@@ -64,6 +72,7 @@ impl Default for ChannelOptions {
             slow: Slow::Disconnect,
             heartbeat: Some(Duration::from_secs(15)),
             retry: Duration::from_secs(2),
+            redis: None,
         }
     }
 }
@@ -82,10 +91,14 @@ pub struct Channel {
     size: AtomicUsize,
     /// How many clients were told when to come back.
     told: AtomicU32,
+    /// Where there is a backplane.
+    to_redis: OnceLock<ToRedis>,
 }
 
 struct State {
     history: History,
+    /// What Redis has is known, where there is a backplane.
+    is_loaded: bool,
     /// One for each server that has subscribers.
     groups: Vec<Arc<Group>>,
 }
@@ -98,16 +111,20 @@ pub(crate) struct Subscription {
 
 impl Channel {
     fn new(number: u32, options: ChannelOptions) -> Self {
-        let history = History::new(options.history_events, options.history_bytes);
+        let is_own = options.redis.is_none();
+        let ids = if is_own { Ids::own() } else { Ids::Stream };
+        let history = History::new(ids, options.history_events, options.history_bytes);
         Self {
             number,
             options,
             state: Mutex::new(State {
                 history,
+                is_loaded: is_own,
                 groups: Vec::new(),
             }),
             size: AtomicUsize::new(0),
             told: AtomicU32::new(0),
+            to_redis: OnceLock::new(),
         }
     }
 
@@ -127,11 +144,78 @@ impl Channel {
     pub fn publish(&self, fields: &str, topic: Option<&str>) -> String {
         let mut state = self.lock();
         let event = state.history.push(fields, topic);
-        // Under the lock: every group gets the events in the order of their numbers.
-        for group in &state.groups {
-            group.push(Arc::clone(&event));
-        }
+        state.push(&event);
         state.history.id(event.number)
+    }
+
+    /// Whether it is one of several processes.
+    pub fn is_shared(&self) -> bool {
+        self.options.redis.is_some()
+    }
+
+    /// Has Redis have an event, and with it every process. `done` is called on another thread, once.
+    pub fn publish_shared(&self, fields: String, topic: Option<String>, done: Published) {
+        let publishing = Publishing {
+            fields,
+            topic,
+            done,
+            is_sent: false,
+        };
+        match self.to_redis.get() {
+            Some(to_redis) => {
+                // Taken for as long as the process runs.
+                let _ = to_redis.send(publishing);
+            }
+            None => (publishing.done)(Ok(
+                self.publish(&publishing.fields, publishing.topic.as_deref())
+            )),
+        }
+    }
+
+    fn latest_id(&self) -> String {
+        let state = self.lock();
+        state.history.id(state.history.latest())
+    }
+
+    fn is_loaded(&self) -> bool {
+        self.lock().is_loaded
+    }
+
+    /// What Redis has: (id, lines, topic) of each event. Subscribers are told where they may have missed some.
+    fn load(&self, events: impl Iterator<Item = (String, String, Option<String>)>, is_whole: bool) {
+        let mut state = self.lock();
+        let was_loaded = std::mem::replace(&mut state.is_loaded, true);
+        state.history.restart(is_whole);
+        for (id, fields, topic) in events {
+            state.history.add(&id, &fields, topic.as_deref());
+        }
+        let latest = state.history.id(state.history.latest());
+        let text = if was_loaded {
+            event::reset(&latest)
+        } else {
+            event::position(&latest)
+        };
+        state.push(&Arc::new(Event::notice(FOR_ALL, &text)));
+    }
+
+    /// An event that Redis has. Where it `is_sent` the subscribers here have it, but not its id.
+    fn receive(&self, id: &str, fields: &str, topic: Option<&str>, is_sent: bool) {
+        let mut state = self.lock();
+        let Some(event) = state.history.add(id, fields, topic) else {
+            return;
+        };
+        if is_sent {
+            let notice = Event::notice(event.number, &event::position(id));
+            state.push(&Arc::new(notice));
+        } else {
+            state.push(&event);
+        }
+    }
+
+    /// An event that Redis does not have.
+    fn send_here(&self, fields: &str, topic: Option<&str>) {
+        self.lock()
+            .push(&Arc::new(Event::without_id(fields, topic)));
     }
 
     /// Makes a subscriber of the response that `sender` is of, which is sent what came after
@@ -150,13 +234,19 @@ impl Channel {
         sender.send(Bytes::from(event::retry(self.spread_retry())));
         let mut state = self.lock();
         // Under the lock: what is published now is either in the history or sent by the group.
-        Self::catch_up(&state.history, &sender, last_event_id, &topics);
+        // What it missed is not known yet: it comes back, and gets it.
+        let is_too_early = !state.is_loaded && !last_event_id.is_empty();
+        let last = if state.is_loaded {
+            Self::catch_up(&state.history, &sender, last_event_id, &topics)
+        } else {
+            0
+        };
         let subscriber = Subscriber {
             sender,
-            from: state.history.next(),
+            from: last + 1,
             topics,
         };
-        if hub.is_closing() {
+        if is_too_early || hub.is_closing() {
             drop(state);
             let retry = self.spread_retry();
             subscriber.send_away(retry);
@@ -174,9 +264,14 @@ impl Channel {
     }
 
     /// Sends what a client missed, or tells it that this is not known any more; and in either case how
-    /// far it is now, so that it can come back before the next event.
-    fn catch_up(history: &History, sender: &BodySender, last_event_id: &str, topics: &Topics) {
-        let latest = history.next() - 1;
+    /// far it is now, so that it can come back before the next event. The number of the last event it has.
+    fn catch_up(
+        history: &History,
+        sender: &BodySender,
+        last_event_id: &str,
+        topics: &Topics,
+    ) -> u128 {
+        let latest = history.latest();
         match history.resume(last_event_id) {
             Resume::New => sender.send(Bytes::from(event::position(&history.id(latest)))),
             Resume::Lost => sender.send(Bytes::from(event::reset(&history.id(latest)))),
@@ -189,8 +284,10 @@ impl Channel {
                 if sent < latest {
                     sender.send(Bytes::from(event::position(&history.id(latest))));
                 }
+                return latest.max(last);
             }
         }
+        latest
     }
 
     /// When a client is to come back should its connection break: not all at once. Multiples of the golden
@@ -213,6 +310,15 @@ impl Channel {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code that can panic runs under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Under the lock: every group gets the events in the same order.
+    fn push(&self, event: &Arc<Event>) {
+        for group in &self.groups {
+            group.push(Arc::clone(event));
+        }
     }
 }
 

@@ -1,0 +1,172 @@
+// Channels of several processes: their events are in Redis.
+
+import { fork } from 'node:child_process';
+import { join } from 'node:path';
+import test from 'ava';
+import { channel, redis } from 'wapix';
+import { subscribe } from './helpers/event-source.mjs';
+import { once, until } from './helpers/events.mjs';
+import { startRedis } from './helpers/redis.mjs';
+
+// There is no Redis for Windows.
+const withRedis = process.platform === 'win32' ? test.skip : test;
+
+const APP = join(import.meta.dirname, 'helpers/backplane-app.mjs');
+
+/** A process that serves the channel, and publishes what it is asked to. */
+async function start(t, { url }, options) {
+  const child = fork(APP, [JSON.stringify({ url, ...options })], {
+    stdio: ['ignore', 'inherit', 'ignore', 'ipc'],
+  });
+  const stop = async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  };
+  t.teardown(stop);
+  const [port] = await once(child, 'message');
+  const pending = new Map();
+  let calls = 0;
+  child.on('message', ({ call, ...result }) => pending.get(call)(result));
+  return {
+    stop,
+    address: () => ({ address: '127.0.0.1', family: 'IPv4', port }),
+    publish(data) {
+      const call = calls++;
+      const published = new Promise((resolve) => pending.set(call, resolve));
+      child.send({ call, data });
+      return published;
+    },
+  };
+}
+
+/** A client that knows where it is in the stream. */
+async function follow(t, app, lastEventId) {
+  const source = await subscribe(t, app, '/', lastEventId);
+  return source.until((source) => source.lastEventId !== '', 'an id');
+}
+
+withRedis(
+  'every process gets every event in one order, and a client goes on at another',
+  async (t) => {
+    const server = await startRedis(t);
+    const apps = [await start(t, server), await start(t, server)];
+    const [here, there] = [await follow(t, apps[0]), await follow(t, apps[1])];
+    const published = await Promise.all(
+      Array.from({ length: 200 }, (_, number) => apps[number % 2].publish(number)),
+    );
+    const got = await here.data(200);
+    t.deepEqual(await there.data(200), got);
+    t.deepEqual(
+      [...got].sort((a, b) => a - b),
+      Array.from({ length: 200 }, (_, number) => number),
+    );
+    for (const { data, lastEventId } of here.events) t.is(published[data].id, lastEventId);
+    const { lastEventId } = here.events[49];
+    t.deepEqual(await (await follow(t, apps[1], lastEventId)).data(150), got.slice(50));
+
+    // All of them end: what they published is still there.
+    for (const app of apps) await app.stop();
+    const again = await start(t, server);
+    await follow(t, again);
+    t.deepEqual(await (await follow(t, again, lastEventId)).data(150), got.slice(50));
+  },
+);
+
+withRedis(
+  'without Redis: subscribers here go on, publishing says so, and later nothing is missing',
+  async (t) => {
+    const server = await startRedis(t);
+    const [app, other] = [await start(t, server), await start(t, server)];
+    const [here, there] = [await follow(t, app), await follow(t, other)];
+    const before = await app.publish(1);
+    await there.data(1);
+    await server.kill();
+    t.is((await app.publish(2)).error, 'WAPIX_BACKPLANE_UNAVAILABLE');
+    t.deepEqual(await here.data(2), [1, 2]);
+    t.is(here.lastEventId, before.id);
+    await server.start();
+    let after;
+    await until(async () => {
+      after = await other.publish(3);
+      return after.id !== undefined;
+    }, 'Redis is found again');
+    await here.until(({ lastEventId }) => lastEventId === after.id, 'the event after');
+    await there.until(({ lastEventId }) => lastEventId === after.id, 'the event after');
+    const back = await follow(t, app, before.id);
+    t.deepEqual(await back.data(1), [3]);
+  },
+);
+
+withRedis('a Redis that does not answer is one that is not there', async (t) => {
+  const server = await startRedis(t);
+  const [app, other] = [await start(t, server), await start(t, server)];
+  const [here, there] = [await follow(t, app), await follow(t, other)];
+  await app.publish(1);
+  await here.data(1);
+  server.stall();
+  t.is((await app.publish(2)).error, 'WAPIX_BACKPLANE_UNAVAILABLE');
+  t.deepEqual(await here.data(2), [1, 2]);
+  server.resume();
+  let after;
+  await until(async () => {
+    after = await other.publish(3);
+    return after.id !== undefined;
+  }, 'Redis is found again');
+  for (const source of [here, there]) {
+    await source.until(({ lastEventId }) => lastEventId === after.id, 'the event after');
+  }
+});
+
+withRedis('events that wait for Redis are sent once here, and later everywhere', async (t) => {
+  const server = await startRedis(t);
+  const [app, other] = [await start(t, server, { queue: 3 }), await start(t, server, { queue: 3 })];
+  const [here, there] = [await follow(t, app), await follow(t, other)];
+  await server.kill();
+  const publishing = [1, 2, 3, 4, 5].map((data) => app.publish(data));
+  t.deepEqual(await here.data(5), [1, 2, 3, 4, 5]);
+  for (const refused of publishing.slice(3)) {
+    t.is((await refused).error, 'WAPIX_BACKPLANE_UNAVAILABLE');
+  }
+  await server.start();
+  const ids = (await Promise.all(publishing.slice(0, 3))).map(({ id }) => id);
+  t.deepEqual(await there.data(3), [1, 2, 3]);
+  await here.until(({ lastEventId }) => lastEventId === ids[2], 'the id of the last');
+  t.is(here.events.length, 5);
+  t.deepEqual(
+    there.events.map(({ lastEventId }) => lastEventId),
+    ids,
+  );
+});
+
+withRedis('a process that has never reached Redis has its clients come again', async (t) => {
+  const server = await startRedis(t);
+  const first = await start(t, server);
+  await follow(t, first);
+  const { id } = await first.publish(1);
+  await first.publish(2);
+  await server.kill();
+  const app = await start(t, server);
+  const early = await subscribe(t, app, '/', id);
+  await early.until(({ ending }) => ending, 'the end');
+  t.deepEqual(
+    early.events.map(({ type }) => type),
+    ['reconnect'],
+  );
+  const fresh = await subscribe(t, app);
+  await server.start();
+  await fresh.until(({ lastEventId }) => lastEventId !== '', 'Redis is found');
+  t.deepEqual(await (await follow(t, app, id)).data(1), [2]);
+});
+
+test('an address that is none is refused', (t) => {
+  for (const backplane of [
+    () => redis({ url: 'http://a' }),
+    () => redis({ url: 7 }),
+    () => redis({ url: 'redis://a', queue: -1 }),
+  ]) {
+    t.throws(() => channel('no address', { backplane: backplane() }), {
+      code: 'WAPIX_INVALID_OPTION',
+    });
+  }
+});

@@ -1,0 +1,52 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { once, until } from './events.mjs';
+import { installed } from './installed.mjs';
+
+const answers = (path) =>
+  new Promise((resolve) => {
+    const socket = connect(path, () => socket.write('PING\r\n'));
+    socket.on('data', (data) => resolve(`${data}`.startsWith('+PONG')) ?? socket.destroy());
+    socket.on('error', () => resolve(false));
+  });
+
+/** A Redis of the test's own, which keeps every write; to be stopped and started again. */
+export async function startRedis(t) {
+  const program = installed('redis-server');
+  if (program === undefined)
+    throw new Error('there is no redis-server: apt-get install redis-server');
+  const folder = await mkdtemp(join(tmpdir(), 'wapix-redis-'));
+  const path = join(folder, 'socket');
+  const options = {
+    port: 0,
+    unixsocket: path,
+    dir: folder,
+    appendonly: 'yes',
+    appendfsync: 'always',
+  };
+  const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  let child;
+  const redis = {
+    url: `unix://${path}`,
+    async start() {
+      child = spawn(program, flags, { stdio: 'ignore' });
+      await until(() => answers(path), 'Redis answers');
+    },
+    /** What is sent to it then arrives, and is not answered. */
+    stall: () => child.kill('SIGSTOP'),
+    resume: () => child.kill('SIGCONT'),
+    async kill() {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
+  t.teardown(async () => {
+    if (child.exitCode === null && child.signalCode === null) await redis.kill();
+    await rm(folder, { recursive: true });
+  });
+  await redis.start();
+  return redis;
+}

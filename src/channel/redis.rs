@@ -1,0 +1,357 @@
+//! A channel of several processes: its events are the entries of a Redis stream, which each of them reads.
+//!
+//! An event gets its id from Redis, and comes to the subscribers of every process, the publisher's own, by
+//! reading the stream: all see one order. While Redis cannot be reached, what is published here is sent to
+//! the subscribers here without an id: where they come back with the last id, they miss nothing of the stream.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    convert::Infallible,
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::{Arc, LazyLock},
+    thread,
+    time::Duration,
+};
+
+use redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisResult, Value,
+    aio::MultiplexedConnection,
+    cmd,
+    streams::{StreamId, StreamRangeReply, StreamReadReply},
+};
+use tokio::{
+    runtime::{self, Handle},
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{Channel, OpenError};
+
+/// Where the stream of a channel is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RedisOptions {
+    /// `redis://user:password@host:port/database`, or `unix:///path`.
+    pub url: String,
+    /// How many events wait for a Redis that cannot be reached, before publishing fails.
+    pub queue: usize,
+}
+
+/// Hears what became of an event: the id that Redis gave it, or why it has none.
+pub type Published = Box<dyn FnOnce(Result<String, String>) + Send>;
+
+/// An event on its way to Redis.
+pub(super) struct Publishing {
+    pub(super) fields: String,
+    pub(super) topic: Option<String>,
+    pub(super) done: Published,
+    /// It was sent to the subscribers of this process, without an id.
+    pub(super) is_sent: bool,
+}
+
+pub(super) type ToRedis = UnboundedSender<Publishing>;
+
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// Redis has not answered in that time: it is not there.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long one reading of the stream waits for an entry, in milliseconds: a network that was cut is noticed.
+const BLOCK: u32 = 2000;
+/// How long it is waited before it is tried again; twice as long each time, up to the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// How many entries cross at a time.
+const AT_A_TIME: usize = 256;
+
+/// Fields of an entry: the lines of the event, its topic, and who has sent it to its subscribers already.
+const LINES: &str = "e";
+const TOPIC: &str = "t";
+const SENT_BY: &str = "s";
+
+/// This process, in entries.
+static PROCESS: LazyLock<String> =
+    LazyLock::new(|| format!("{:016x}", RandomState::new().build_hasher().finish()));
+
+/// Where connections to Redis are served: a thread of the process, as channels are of the process.
+static RUNTIME: LazyLock<Result<Handle, String>> = LazyLock::new(|| {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let handle = runtime.handle().clone();
+    thread::Builder::new()
+        .name("wapix-redis".to_owned())
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))
+        .map_err(|error| error.to_string())?;
+    Ok(handle)
+});
+
+/// Begins to read the stream of `channel`, and to write what the result is given.
+pub(super) fn start(
+    channel: &Arc<Channel>,
+    name: &str,
+    options: &RedisOptions,
+) -> Result<ToRedis, OpenError> {
+    let client = Client::open(options.url.as_str());
+    let client = client.map_err(|error| OpenError::Redis(error.to_string()))?;
+    let runtime = RUNTIME
+        .as_ref()
+        .map_err(|error| OpenError::Redis(error.clone()))?;
+    let stream = Stream {
+        channel: Arc::clone(channel),
+        client,
+        key: format!("wapix:channel:{name}"),
+    };
+    let (to_redis, publishings) = unbounded_channel();
+    runtime.spawn(stream.clone().read());
+    runtime.spawn(stream.write(publishings, options.queue));
+    Ok(to_redis)
+}
+
+#[derive(Clone)]
+struct Stream {
+    channel: Arc<Channel>,
+    client: Client,
+    key: String,
+}
+
+/// How long to wait before the next try.
+struct BackOff(Duration);
+
+impl BackOff {
+    fn next(&mut self) -> Duration {
+        let wait = self.0;
+        self.0 = (2 * wait).min(LONGEST_WAIT);
+        wait
+    }
+}
+
+impl Default for BackOff {
+    fn default() -> Self {
+        Self(FIRST_WAIT)
+    }
+}
+
+impl Stream {
+    async fn connect(&self, answer_within: Duration) -> RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_WITHIN))
+            .set_response_timeout(Some(answer_within));
+        self.client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+    }
+
+    /// Reads for ever.
+    async fn read(self) {
+        let mut back_off = BackOff::default();
+        let mut is_told = false;
+        loop {
+            let Err(error) = self.read_on(&mut back_off, &mut is_told).await;
+            if !std::mem::replace(&mut is_told, true) {
+                let key = &self.key;
+                eprintln!("wapix: Redis cannot be read ({key}), trying again: {error}");
+            }
+            sleep(back_off.next()).await;
+        }
+    }
+
+    /// Reads until Redis is not there any more.
+    async fn read_on(
+        &self,
+        back_off: &mut BackOff,
+        is_told: &mut bool,
+    ) -> Result<Infallible, redis::RedisError> {
+        let answer_within = ANSWER_WITHIN + Duration::from_millis(BLOCK.into());
+        let mut connection = self.connect(answer_within).await?;
+        self.catch_up(&mut connection).await?;
+        if std::mem::take(is_told) {
+            eprintln!("wapix: Redis can be read again ({})", self.key);
+        }
+        loop {
+            *back_off = BackOff::default();
+            let entries: Option<StreamReadReply> = cmd("XREAD")
+                .arg("BLOCK")
+                .arg(BLOCK)
+                .arg("COUNT")
+                .arg(AT_A_TIME)
+                .arg("STREAMS")
+                .arg(&self.key)
+                .arg(self.channel.latest_id())
+                .query_async(&mut connection)
+                .await?;
+            let keys = entries.map_or_else(Vec::new, |entries| entries.keys);
+            for entry in keys.iter().flat_map(|key| &key.ids) {
+                self.received(entry);
+            }
+        }
+    }
+
+    /// Reads the history, at first and where the stream does not go on from what was read.
+    async fn catch_up(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let latest = self.channel.latest_id();
+        let is_known = self.channel.is_loaded();
+        if is_known && (latest == "0-0" || self.has(connection, &latest).await?) {
+            return Ok(());
+        }
+        let newest: StreamRangeReply = cmd("XREVRANGE")
+            .arg(&self.key)
+            .arg("+")
+            .arg("-")
+            .arg("COUNT")
+            .arg(self.most_entries())
+            .query_async(connection)
+            .await?;
+        let is_whole = match newest.ids.last() {
+            None => true,
+            // Nothing was ever trimmed, and all of it is here.
+            Some(_) => self.entries_added(connection).await? == Some(newest.ids.len()),
+        };
+        let entries = newest.ids.iter().rev().filter_map(Entry::of);
+        let entries = entries.map(|entry| (entry.id, entry.lines, entry.topic));
+        self.channel.load(entries, is_whole);
+        Ok(())
+    }
+
+    async fn has(&self, connection: &mut MultiplexedConnection, id: &str) -> RedisResult<bool> {
+        let range = cmd("XRANGE").arg(&self.key).arg(id).arg(id).clone();
+        let found: StreamRangeReply = range.query_async(connection).await?;
+        Ok(!found.ids.is_empty())
+    }
+
+    /// How many entries there have ever been; `None` before Redis 7.
+    async fn entries_added(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> RedisResult<Option<usize>> {
+        let info: HashMap<String, Value> = cmd("XINFO")
+            .arg("STREAM")
+            .arg(&self.key)
+            .query_async(connection)
+            .await?;
+        Ok(match info.get("entries-added") {
+            Some(Value::Int(added)) => usize::try_from(*added).ok(),
+            _ => None,
+        })
+    }
+
+    fn most_entries(&self) -> usize {
+        self.channel.options.history_events.max(1)
+    }
+
+    fn received(&self, entry: &StreamId) {
+        if let Some(entry) = Entry::of(entry) {
+            let is_sent = entry.sent_by.as_deref() == Some(PROCESS.as_str());
+            self.channel
+                .receive(&entry.id, &entry.lines, entry.topic.as_deref(), is_sent);
+        }
+    }
+
+    /// Writes what is published, for ever: `most` of it may wait.
+    async fn write(self, mut publishings: UnboundedReceiver<Publishing>, most: usize) {
+        let mut waiting = VecDeque::new();
+        let mut connection = None;
+        let mut back_off = BackOff::default();
+        let mut failure: Option<(Instant, String)> = None;
+        loop {
+            let retry = failure.as_ref().map(|(retry, _)| *retry);
+            tokio::select! {
+                publishing = publishings.recv() => match publishing {
+                    Some(publishing) => waiting.push_back(publishing),
+                    None => return,
+                },
+                () = sleep_until(retry.unwrap_or_else(Instant::now)), if !waiting.is_empty() => {}
+            }
+            while let Ok(publishing) = publishings.try_recv() {
+                waiting.push_back(publishing);
+            }
+            if let Some((_, why)) = failure
+                .as_ref()
+                .filter(|(retry, _)| *retry > Instant::now())
+            {
+                self.send_here(&mut waiting, most, why);
+                continue;
+            }
+            while !waiting.is_empty() {
+                let additions = self.additions(&waiting);
+                match self.append(&mut connection, &additions).await {
+                    Ok(ids) => {
+                        failure = None;
+                        back_off = BackOff::default();
+                        for (publishing, id) in waiting.drain(..ids.len()).zip(ids) {
+                            (publishing.done)(Ok(id));
+                        }
+                    }
+                    Err(error) => {
+                        connection = None;
+                        let why = error.to_string();
+                        self.send_here(&mut waiting, most, &why);
+                        failure = Some((Instant::now() + back_off.next(), why));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Redis is not there: sends what waits to the subscribers of this process, and keeps as much as may wait.
+    fn send_here(&self, waiting: &mut VecDeque<Publishing>, most: usize, why: &str) {
+        for publishing in waiting.iter_mut().filter(|publishing| !publishing.is_sent) {
+            publishing.is_sent = true;
+            self.channel
+                .send_here(&publishing.fields, publishing.topic.as_deref());
+        }
+        for refused in waiting.drain(most.min(waiting.len())..) {
+            (refused.done)(Err(why.to_owned()));
+        }
+    }
+
+    /// What appends the first of what waits to the stream.
+    fn additions(&self, waiting: &VecDeque<Publishing>) -> Pipeline {
+        let mut pipeline = Pipeline::new();
+        for publishing in waiting.iter().take(AT_A_TIME) {
+            let add = pipeline.cmd("XADD").arg(&self.key);
+            add.arg("MAXLEN").arg("~").arg(self.most_entries()).arg("*");
+            add.arg(LINES).arg(&publishing.fields);
+            if let Some(topic) = &publishing.topic {
+                add.arg(TOPIC).arg(topic);
+            }
+            if publishing.is_sent {
+                add.arg(SENT_BY).arg(PROCESS.as_str());
+            }
+        }
+        pipeline
+    }
+
+    /// The ids that Redis gave.
+    async fn append(
+        &self,
+        connection: &mut Option<MultiplexedConnection>,
+        additions: &Pipeline,
+    ) -> RedisResult<Vec<String>> {
+        let connection = match connection {
+            Some(connection) => connection,
+            none => none.insert(self.connect(ANSWER_WITHIN).await?),
+        };
+        additions.query_async(connection).await
+    }
+}
+
+/// An entry that is an event.
+struct Entry {
+    id: String,
+    lines: String,
+    topic: Option<String>,
+    sent_by: Option<String>,
+}
+
+impl Entry {
+    fn of(entry: &StreamId) -> Option<Self> {
+        let field = |name| {
+            let value = entry.map.get(name)?.clone();
+            String::from_redis_value(value).ok()
+        };
+        Some(Self {
+            id: entry.id.clone(),
+            lines: field(LINES)?,
+            topic: field(TOPIC),
+            sent_by: field(SENT_BY),
+        })
+    }
+}
