@@ -54,8 +54,8 @@ pub struct Request {
     pub head: Parts,
     /// The whole body; empty where there is none, or it is `incoming`.
     pub body: Bytes,
-    /// The body, where the route's handler has it as it comes.
-    pub incoming: Option<IncomingBody>,
+    /// The body, where the route's handler has it as it comes. Boxed: few requests have one.
+    pub incoming: Option<Box<IncomingBody>>,
     /// The other end of the connection.
     pub peer: Arc<Peer>,
 }

@@ -220,7 +220,7 @@ impl<H: Handler> Service<H> {
         let unread = Arc::new(AtomicBool::new(false));
         let limits = (limit, self.config.request_timeout);
         match IncomingBody::new(body, version, limits, Arc::clone(&unread)) {
-            Ok(incoming) => request.incoming = Some(incoming),
+            Ok(incoming) => request.incoming = Some(Box::new(incoming)),
             Err(refused) => return Begun::Answered(Box::new(refuse_body(connection, &refused))),
         }
         let Some(admitted) = self.load.admit(&self.config) else {

@@ -346,7 +346,7 @@ impl Bridge {
     async fn forward_body(
         &self,
         key: Key,
-        mut body: IncomingBody,
+        mut body: Box<IncomingBody>,
         mut asked: UnboundedReceiver<()>,
     ) {
         let mut reads = 0_usize;
