@@ -8,8 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::{protocol, slots::Key};
 use crate::{body::FileSource, channel::Topics, exchange::Head};
 
-/// How much memory is kept for the next records, in bytes.
-const KEEP: usize = 1024 * 1024;
+/// How much memory is kept for the next records and their text, in bytes.
+const KEEP: usize = 256 * 1024;
+/// How much is kept for content that is no short text: a batch of answers of 10 KB each.
+const KEEP_BYTES: usize = 1024 * 1024;
 
 /// Records as JavaScript wrote them. Later ones append: each region is read in record order.
 #[derive(Default)]
@@ -74,7 +76,7 @@ impl Replies {
         self.text.clear();
         self.text.shrink_to(KEEP);
         self.bytes.clear();
-        self.bytes.shrink_to(KEEP);
+        self.bytes.shrink_to(KEEP_BYTES);
         self.buffers.clear();
         self.files.clear();
     }
