@@ -130,12 +130,14 @@ export async function* cells({ registry, version, versions }) {
   async function compile(build, type, options) {
     const compilerOptions = {
       ...{ target: 'es2023', lib: ['es2023'], types: ['node'], strict: true },
-      ...{ rootDir: 'src', outDir: 'lib', ...options },
+      ...{ rootDir: 'src', rootDirs: ['.', '.wapix/types'], outDir: 'lib', ...options },
     };
     project.write({
       [`${build}/package.json`]: JSON.stringify({ type }),
       [`${build}/tsconfig.json`]: JSON.stringify({ compilerOptions, include: ['src'] }),
     });
+    // Beside this tsconfig.json: what the tree says of parameters.
+    await project.run([project.node, BIN, 'types', '--routes', `${build}/src/routes`]);
     await project.run([project.node, tool('typescript/bin/tsc'), '-p', build]);
   }
 
