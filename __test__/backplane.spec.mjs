@@ -1,44 +1,16 @@
 // Channels of several processes: their events are in Redis.
 
-import { fork } from 'node:child_process';
-import { join } from 'node:path';
 import test from 'ava';
 import { channel, redis } from 'wapix';
+import { startApp } from './helpers/backplane.mjs';
 import { subscribe } from './helpers/event-source.mjs';
-import { once, until } from './helpers/events.mjs';
+import { until } from './helpers/events.mjs';
 import { startRedis } from './helpers/redis.mjs';
 
 // There is no Redis for Windows.
 const withRedis = process.platform === 'win32' ? test.skip : test;
 
-const APP = join(import.meta.dirname, 'helpers/backplane-app.mjs');
-
-/** A process that serves the channel, and publishes what it is asked to. */
-async function start(t, { url }, options) {
-  const child = fork(APP, [JSON.stringify({ url, ...options })], {
-    stdio: ['ignore', 'inherit', 'ignore', 'ipc'],
-  });
-  const stop = async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  };
-  t.teardown(stop);
-  const [port] = await once(child, 'message');
-  const pending = new Map();
-  let calls = 0;
-  child.on('message', ({ call, ...result }) => pending.get(call)(result));
-  return {
-    stop,
-    address: () => ({ address: '127.0.0.1', family: 'IPv4', port }),
-    publish(data) {
-      const call = calls++;
-      const published = new Promise((resolve) => pending.set(call, resolve));
-      child.send({ call, data });
-      return published;
-    },
-  };
-}
+const start = (t, { url }, settings) => startApp(t, { url, ...settings });
 
 /** A client that knows where it is in the stream. */
 async function follow(t, app, lastEventId) {

@@ -1,15 +1,24 @@
-// Serves a channel with a backplane, for backplane.spec.mjs: `backplane-app.mjs '{"url":…}'`.
+// Serves a channel, for helpers/backplane.mjs: `backplane-app.mjs '{"url":…,"port":…}'`.
 import { channel, createServer, redis } from 'wapix';
 
-const { url, queue } = JSON.parse(process.argv[2]);
-const news = channel('news', { backplane: redis({ url, queue }), retry: 100 });
+const { url, queue, where = { port: 0, host: '127.0.0.1' }, options } = JSON.parse(process.argv[2]);
+const backplane = url === undefined ? {} : { backplane: redis({ url, queue }) };
+const news = channel('news', { retry: 100, ...options, ...backplane });
 const server = createServer({ '/': { get: (req) => news.subscribe(req) } });
-server.listen(0, '127.0.0.1', () => process.send(server.address().port));
-process.on('message', async ({ call, data }) => {
-  try {
-    process.send({ call, id: await news.publish({ data }) });
-  } catch (error) {
-    process.send({ call, error: error.code });
-  }
+server.listen(where, () => process.send(server.address()));
+
+const answers = {
+  publish: async (data) => {
+    try {
+      return { id: await news.publish({ data }) };
+    } catch (error) {
+      return { error: error.code };
+    }
+  },
+  size: () => news.size,
+  memory: () => process.memoryUsage.rss(),
+};
+process.on('message', async ({ call, what, data }) => {
+  process.send({ call, answer: await answers[what](data) });
 });
 process.on('disconnect', () => process.exit());

@@ -1,15 +1,23 @@
 import { get } from 'node:http';
 import { within } from './deadline.mjs';
+import { until } from './events.mjs';
 import { originOf } from './server.mjs';
 
 /** Events as a client sees them (HTML standard, 9.2.6), of text that comes in pieces. */
 export class EventParser {
   #rest = '';
   #fields = { data: '', event: '' };
+  /** That of a block which has not ended: half an event is none. */
+  #id = '';
   lastEventId = '';
   retry;
   comments = 0;
   events = [];
+
+  constructor(lastEventId = '') {
+    this.#id = lastEventId;
+    this.lastEventId = lastEventId;
+  }
 
   push(text) {
     const lines = (this.#rest + text).split(/\r\n|\r|\n/);
@@ -19,6 +27,7 @@ export class EventParser {
 
   #line(line) {
     if (line === '') {
+      this.lastEventId = this.#id;
       const { data, event } = this.#fields;
       this.#fields = { data: '', event: '' };
       if (data === '') return;
@@ -32,7 +41,7 @@ export class EventParser {
     const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
     if (field === 'event') this.#fields.event = value;
     else if (field === 'data') this.#fields.data += `${value}\n`;
-    else if (field === 'id' && !value.includes('\0')) this.lastEventId = value;
+    else if (field === 'id' && !value.includes('\0')) this.#id = value;
     else if (field === 'retry' && /^\d+$/.test(value)) this.retry = Number(value);
   }
 }
@@ -97,6 +106,70 @@ class Source extends EventParser {
   leave() {
     this.request.destroy();
   }
+}
+
+/**
+ * A client that comes back with the id of its last event, as a browser's EventSource does: where the server
+ * said, and not where an answer is no stream of events.
+ */
+class ReturningSource {
+  #where;
+  #request;
+  #hasLeft = false;
+  lastEventId = '';
+  retry = 100;
+  /** What came over all its connections. */
+  events = [];
+  connections = 0;
+  /** The status of an answer that it does not come back after. */
+  refused;
+
+  constructor(where) {
+    this.#where = where;
+    this.#connect();
+  }
+
+  #connect() {
+    if (this.#hasLeft) return;
+    const headers = this.lastEventId === '' ? {} : { 'last-event-id': this.lastEventId };
+    this.#request = get({ ...this.#where, headers, agent: false }, (response) => {
+      if (response.statusCode !== 200) {
+        this.refused = response.statusCode;
+        this.leave();
+        return;
+      }
+      this.connections += 1;
+      this.#read(response);
+    });
+    this.#request.on('error', () => {});
+    this.#request.on('close', () => setTimeout(() => this.#connect(), this.retry));
+  }
+
+  #read(response) {
+    const parser = new EventParser(this.lastEventId);
+    response.setEncoding('utf8').on('error', () => {});
+    response.on('data', (text) => {
+      parser.push(text);
+      this.lastEventId = parser.lastEventId;
+      this.retry = parser.retry ?? this.retry;
+      this.events.push(...parser.events.splice(0));
+    });
+  }
+
+  leave() {
+    this.#hasLeft = true;
+    this.#request.destroy();
+  }
+}
+
+/** `count` clients that come back to `where` (options of `http.get`), once each knows where it is. */
+export async function returning(t, where, count) {
+  const sources = Array.from({ length: count }, () => new ReturningSource(where));
+  t.teardown(() => {
+    for (const source of sources) source.leave();
+  });
+  await until(() => sources.every(({ lastEventId }) => lastEventId !== ''), 'all have an id');
+  return sources;
 }
 
 /** Asks for events at `path`; resolves when the client knows where it is. */
