@@ -60,6 +60,12 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// How many entries cross at a time.
 const AT_A_TIME: usize = 256;
+/// The stream keeps as many, however short the history: who reads it is never quite at its end. More than
+/// cross at a time: while fewer come, none was trimmed before it was read.
+const LEAST_ENTRIES: usize = 1000;
+
+/// The id before the first.
+const BEGINNING: &str = "0-0";
 
 /// Fields of an entry: the lines of the event, its topic, and who has sent it to its subscribers already.
 const LINES: &str = "e";
@@ -109,6 +115,12 @@ struct Stream {
     channel: Arc<Channel>,
     client: Client,
     key: String,
+}
+
+/// How many entries of a stream there have ever been (`None` before Redis 7), and how many there are.
+struct Counts {
+    added: Option<usize>,
+    kept: Option<usize>,
 }
 
 /// How long to wait before the next try.
@@ -177,7 +189,12 @@ impl Stream {
                 .query_async(&mut connection)
                 .await?;
             let keys = entries.map_or_else(Vec::new, |entries| entries.keys);
-            for entry in keys.iter().flat_map(|key| &key.ids) {
+            let entries: Vec<_> = keys.iter().flat_map(|key| &key.ids).collect();
+            if entries.len() == AT_A_TIME {
+                // Some may have been trimmed before it came to them.
+                self.catch_up(&mut connection).await?;
+            }
+            for entry in entries {
                 self.received(entry);
             }
         }
@@ -187,7 +204,7 @@ impl Stream {
     async fn catch_up(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let latest = self.channel.latest_id();
         let is_known = self.channel.is_loaded();
-        if is_known && (latest == "0-0" || self.has(connection, &latest).await?) {
+        if is_known && self.goes_on_after(connection, &latest).await? {
             return Ok(());
         }
         let newest: StreamRangeReply = cmd("XREVRANGE")
@@ -195,13 +212,13 @@ impl Stream {
             .arg("+")
             .arg("-")
             .arg("COUNT")
-            .arg(self.most_entries())
+            .arg(self.channel.options.history_events.max(1))
             .query_async(connection)
             .await?;
         let is_whole = match newest.ids.last() {
             None => true,
             // Nothing was ever trimmed, and all of it is here.
-            Some(_) => self.entries_added(connection).await? == Some(newest.ids.len()),
+            Some(_) => self.counts(connection).await?.added == Some(newest.ids.len()),
         };
         let entries = newest.ids.iter().rev().filter_map(Entry::of);
         let entries = entries.map(|entry| (entry.id, entry.lines, entry.topic));
@@ -209,30 +226,40 @@ impl Stream {
         Ok(())
     }
 
-    async fn has(&self, connection: &mut MultiplexedConnection, id: &str) -> RedisResult<bool> {
+    /// Whether the stream has everything after the entry of that id, or after its beginning.
+    async fn goes_on_after(
+        &self,
+        connection: &mut MultiplexedConnection,
+        id: &str,
+    ) -> RedisResult<bool> {
+        if id == BEGINNING {
+            let length: usize = cmd("XLEN").arg(&self.key).query_async(connection).await?;
+            if length == 0 {
+                return Ok(true);
+            }
+            let Counts { added, kept } = self.counts(connection).await?;
+            return Ok(added == kept);
+        }
         let range = cmd("XRANGE").arg(&self.key).arg(id).arg(id).clone();
         let found: StreamRangeReply = range.query_async(connection).await?;
         Ok(!found.ids.is_empty())
     }
 
-    /// How many entries there have ever been; `None` before Redis 7.
-    async fn entries_added(
-        &self,
-        connection: &mut MultiplexedConnection,
-    ) -> RedisResult<Option<usize>> {
+    /// Of a stream that there is.
+    async fn counts(&self, connection: &mut MultiplexedConnection) -> RedisResult<Counts> {
         let info: HashMap<String, Value> = cmd("XINFO")
             .arg("STREAM")
             .arg(&self.key)
             .query_async(connection)
             .await?;
-        Ok(match info.get("entries-added") {
-            Some(Value::Int(added)) => usize::try_from(*added).ok(),
+        let count = |name| match info.get(name) {
+            Some(Value::Int(count)) => usize::try_from(*count).ok(),
             _ => None,
+        };
+        Ok(Counts {
+            added: count("entries-added"),
+            kept: count("length"),
         })
-    }
-
-    fn most_entries(&self) -> usize {
-        self.channel.options.history_events.max(1)
     }
 
     fn received(&self, entry: &StreamId) {
@@ -304,10 +331,11 @@ impl Stream {
 
     /// What appends the first of what waits to the stream.
     fn additions(&self, waiting: &VecDeque<Publishing>) -> Pipeline {
+        let most = self.channel.options.history_events.max(LEAST_ENTRIES);
         let mut pipeline = Pipeline::new();
         for publishing in waiting.iter().take(AT_A_TIME) {
             let add = pipeline.cmd("XADD").arg(&self.key);
-            add.arg("MAXLEN").arg("~").arg(self.most_entries()).arg("*");
+            add.arg("MAXLEN").arg("~").arg(most).arg("*");
             add.arg(LINES).arg(&publishing.fields);
             if let Some(topic) = &publishing.topic {
                 add.arg(TOPIC).arg(topic);
