@@ -114,6 +114,7 @@ class Source extends EventParser {
  */
 class ReturningSource {
   #where;
+  #keep;
   #request;
   #hasLeft = false;
   lastEventId = '';
@@ -124,8 +125,9 @@ class ReturningSource {
   /** The status of an answer that it does not come back after. */
   refused;
 
-  constructor(where) {
+  constructor(where, keep) {
     this.#where = where;
+    this.#keep = keep;
     this.#connect();
   }
 
@@ -152,8 +154,17 @@ class ReturningSource {
       parser.push(text);
       this.lastEventId = parser.lastEventId;
       this.retry = parser.retry ?? this.retry;
-      this.events.push(...parser.events.splice(0));
+      this.events.push(...parser.events.splice(0).map(this.#keep));
     });
+  }
+
+  /** Reads no more, on this connection. */
+  stall() {
+    this.#request.socket.pause();
+  }
+
+  resume() {
+    this.#request.socket.resume();
   }
 
   leave() {
@@ -162,9 +173,12 @@ class ReturningSource {
   }
 }
 
-/** `count` clients that come back to `where` (options of `http.get`), once each knows where it is. */
-export async function returning(t, where, count) {
-  const sources = Array.from({ length: count }, () => new ReturningSource(where));
+/**
+ * `count` clients that come back to `where` (options of `http.get`), once each knows where it is. Of each event
+ * they keep what `keep` returns.
+ */
+export async function returning(t, where, count, keep = (event) => event) {
+  const sources = Array.from({ length: count }, () => new ReturningSource(where, keep));
   t.teardown(() => {
     for (const source of sources) source.leave();
   });

@@ -17,7 +17,9 @@ export async function startNginx(t, root, servers, port) {
   );
   const args = ['-p', root, '-c', 'nginx.conf', '-e', 'stderr'];
   const program = start(t, installed('nginx'), args);
-  const ended = program.exited.then(() => t.fail(program.stderr));
+  const ended = program.exited.then(() => {
+    throw new Error(`nginx ended: ${program.stderr}`);
+  });
   await within(Promise.race([ended, listening(port)]), 'nginx listens');
   return program;
 }

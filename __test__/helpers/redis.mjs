@@ -30,6 +30,7 @@ export async function startRedis(t) {
   const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   let child;
   const redis = {
+    path,
     url: `unix://${path}`,
     async start() {
       child = spawn(program, flags, { stdio: 'ignore' });

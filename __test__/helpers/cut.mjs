@@ -1,0 +1,51 @@
+import { connect, createServer } from 'node:net';
+import { once } from './events.mjs';
+
+/** A network in between, which can be cut: what connects to its port reaches the Unix socket at `path`. */
+export async function startCut(t, path) {
+  const pairs = new Set();
+  let isStopped = false;
+  let isGone = false;
+  const server = createServer((near) => {
+    if (isGone) return near.destroy();
+    const pair = [near, connect(path)];
+    pairs.add(pair);
+    for (const [socket, other] of [pair, pair.toReversed()]) {
+      socket.on('data', (bytes) => other.write(bytes));
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        pairs.delete(pair);
+        other.destroy();
+      });
+      if (isStopped) socket.pause();
+    }
+  });
+  const each = (does) => {
+    for (const socket of [...pairs].flat()) does(socket);
+  };
+  t.teardown(() => {
+    server.close();
+    each((socket) => socket.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `redis://127.0.0.1:${server.address().port}`,
+    /** Nothing arrives any more, and nobody is told. */
+    stop() {
+      isStopped = true;
+      each((socket) => socket.pause());
+    },
+    /** All connections break, and there are no others. */
+    break() {
+      isGone = true;
+      each((socket) => socket.destroy());
+    },
+    /** What was held back arrives. */
+    goOn() {
+      isStopped = false;
+      isGone = false;
+      each((socket) => socket.resume());
+    },
+  };
+}
