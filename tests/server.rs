@@ -4,7 +4,7 @@ mod support;
 
 use support::{GET, Running};
 use tokio::sync::mpsc;
-use wapix::{Config, Exchange, Request, Response};
+use wapix::{Config, Exchange, Request, Response, router::RouteId};
 
 fn echo(request: Request, exchange: Exchange) {
     let line = format!(
@@ -56,6 +56,42 @@ async fn what_needs_no_handler_is_answered_without_one() {
 
     let malformed = client.request("GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert_eq!(malformed.status, 400);
+}
+
+#[tokio::test]
+async fn what_no_route_matches_is_handed_over_where_that_is_asked_for() {
+    let config = Config {
+        unmatched: Some(RouteId::new(7)),
+        ..Config::default()
+    };
+    let tell = |request: Request, exchange: Exchange| {
+        let (route, path) = (request.route.get(), request.path().to_owned());
+        exchange.respond(Response::text(format!(
+            "{route} {path} {}",
+            request.allowed
+        )));
+    };
+    let routes = [("GET", "/:a"), ("PUT", "/x"), ("OPTIONS", "/own")];
+    let server = Running::start_with(config, &routes, tell).await;
+    let mut client = server.connect().await;
+    for (line, told) in [
+        ("GET /x", "0 /x "),
+        ("OPTIONS /own", "2 /own "),
+        // Of all patterns that match.
+        ("POST /x", "7 /x GET, HEAD, PUT, OPTIONS"),
+        ("OPTIONS /caf%C3%A9", "7 /café GET, HEAD, OPTIONS"),
+        ("DELETE /own", "7 /own GET, HEAD, OPTIONS"),
+        ("GET /x/y", "7 /x/y "),
+        ("OPTIONS //", "7 // "),
+    ] {
+        let request = format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_eq!(client.request(&request).await.text(), told, "{line}");
+    }
+    // Nobody is asked about a method that no route can have.
+    for (line, status) in [("TRACE /x", 405), ("TRACE /x/y", 404), ("OPTIONS *", 204)] {
+        let request = format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n");
+        assert_eq!(client.request(&request).await.status, status, "{line}");
+    }
 }
 
 #[tokio::test]
