@@ -20,7 +20,7 @@ use libfuzzer_sys::fuzz_target;
 use wapix::{
     Direct, Exchange, Handler, Peer, Request, Response,
     bridge::{Bridge, Taken},
-    router::{Lookup, Method, RouteId, Router, canonicalize},
+    router::{Lookup, Method, MethodSet, RouteId, Router, canonicalize},
 };
 
 // The records' kinds and flags, as `src/bridge/protocol.rs` documents them.
@@ -273,6 +273,7 @@ impl World<'_> {
         let (exchange, answered) = Exchange::detached();
         let request = Request {
             route: id,
+            allowed: MethodSet::EMPTY,
             method,
             params,
             decoded_path,
