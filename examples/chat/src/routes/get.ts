@@ -1,0 +1,3 @@
+import { redirect } from 'wapix';
+
+export default () => redirect('/rooms/lobby');
