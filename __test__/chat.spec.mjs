@@ -1,10 +1,13 @@
-// The chat example, as it is used: by one command, in two browsers, each at another instance.
+// The chat example, as it is used: by one command, in two browsers, each at another instance; and the guide's chat.
 
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
+import { wapix } from './fixtures/cli.mjs';
+import { project } from './fixtures/project.mjs';
 import { executablePath, launch } from './helpers/browser.mjs';
 import { within } from './helpers/deadline.mjs';
 import { missing } from './helpers/installed.mjs';
+import { pages } from './helpers/pages.mjs';
 import { start } from './helpers/program.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -14,7 +17,7 @@ const browsers = [];
 
 if (!executablePath) {
   missing(test, 'the chat', 'Chromium', 'apt-get install chromium, or CHROMIUM=its path');
-} else if (isPossible) {
+} else {
   test.before(async () => {
     browsers.push(...(await Promise.all([launch(), launch()])));
   });
@@ -157,6 +160,44 @@ chatting(
     t.is(loads, 0);
   },
 );
+
+if (executablePath) {
+  test('the chat of the guide: who is in the room sees what is written, as text', async (t) => {
+    const { blocks } = pages().find(({ name }) => name === 'docs/guide/channels');
+    const routes = blocks.filter(({ path }) => path?.startsWith('src/'));
+    const { root } = project(t, {
+      'package.json': '{"type":"module"}',
+      ...Object.fromEntries(routes.map(({ path, source }) => [path, source])),
+    });
+    const server = wapix(t, root, ['start', '--port', '0', '--host', '127.0.0.1']);
+    const origin = await within(server.url(), 'the URL of the server');
+    const open = async (browser, room) => {
+      const page = await browser.newPage();
+      t.teardown(() => page.close());
+      const subscribed = page.waitForResponse(`${origin}/rooms/${room}/events`);
+      await page.goto(`${origin}/rooms/${room}`);
+      await subscribed;
+      return page;
+    };
+    const [ada, bob] = await Promise.all(browsers.map((browser) => open(browser, 'lobby')));
+    const eve = await open(browsers[1], 'garden');
+    const items = (page) => page.locator('li').allTextContents();
+    const write = async (page, name, text) => {
+      await page.fill('[name=from]', name);
+      await page.fill('[name=text]', text);
+      await page.click('button');
+    };
+    await write(ada, 'Ada', '<b>hello</b>');
+    for (const page of [ada, bob]) {
+      await page.locator('li').waitFor();
+      t.deepEqual(await items(page), ['Ada: <b>hello</b>']);
+    }
+    await write(eve, 'Eve', 'alone');
+    await eve.locator('li').waitFor();
+    t.deepEqual(await items(eve), ['Eve: alone']);
+    t.is(server.stderr, '');
+  });
+}
 
 if (isPossible) {
   test('what is no message, and no room, is refused', async (t) => {
