@@ -131,6 +131,23 @@ withRedis('a process that has never reached Redis has its clients come again', a
   t.deepEqual(await (await follow(t, app, id)).data(1), [2]);
 });
 
+withRedis('an entry that is no event is passed over, once', async (t) => {
+  const server = await startRedis(t);
+  const app = await start(t, server);
+  const source = await follow(t, app);
+  await app.publish(1);
+  await source.data(1);
+  const readings = async () =>
+    Number(/cmdstat_xread:calls=(\d+)/.exec(await server.ask('INFO', 'commandstats'))[1]);
+  await server.ask('XADD', 'wapix:channel:news', '*', 'somebody', 'else');
+  const before = await readings();
+  for (let round = 0; round < 50; round += 1) await server.ask('PING');
+  const made = (await readings()) - before;
+  t.true(made < 10, `${made} readings`);
+  await app.publish(2);
+  t.deepEqual(await source.data(2), [1, 2]);
+});
+
 test('an address that is none is refused', (t) => {
   for (const backplane of [
     () => redis({ url: 'http://a' }),

@@ -67,7 +67,11 @@ test('cors: credentials and exposedHeaders', async (t) => {
 });
 
 test('cors: a preflight is answered by what the path has', async (t) => {
-  const routes = { '/users/:id': { get, put: get }, '/own': { post: get, options: get } };
+  const routes = {
+    '/users/:id': { get, put: get },
+    '/own': { post: get, options: get },
+    '/users/me': { options: get },
+  };
   const server = await serve(t, routes, { cors: { origin: ORIGIN, credentials: true } });
   const allowed = {
     status: 204,
@@ -84,6 +88,11 @@ test('cors: a preflight is answered by what the path has', async (t) => {
   t.deepEqual(await preflight(t, server, '/own', 'POST'), {
     ...allowed,
     'access-control-allow-methods': 'POST, OPTIONS',
+  });
+  // Another pattern matches it, too.
+  t.deepEqual(await preflight(t, server, '/users/me', 'PUT'), {
+    ...allowed,
+    'access-control-allow-methods': 'GET, HEAD, PUT, OPTIONS',
   });
   // So that the page sees the 404.
   t.deepEqual(await preflight(t, server, '/none', 'DELETE'), {

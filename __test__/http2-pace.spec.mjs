@@ -10,20 +10,12 @@ import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { closed, once, until } from './helpers/events.mjs';
-import { frame, frameTypes, GET, PREFACE, SETTINGS } from './helpers/http2.mjs';
+import { frame, frameTypes, GET, PREFACE, SETTINGS, session } from './helpers/http2.mjs';
 import { originOf, serve } from './helpers/server.mjs';
 import { counted, manual } from './helpers/source.mjs';
 
 const TLS = { https: { key: KEY, cert: CERT } };
 const LARGE = 'large '.repeat(200_000);
-
-async function session(t, server) {
-  const client = connectHttp2(originOf(server));
-  client.on('error', () => {});
-  t.teardown(() => client.destroy());
-  await once(client, 'connect');
-  return client;
-}
 
 /** A request whose response is not read: its window fills. */
 async function unread(client, path) {

@@ -1,7 +1,7 @@
 // HTTP/2: over TLS as both sides agree, over cleartext for who knows; each stream on its own.
 
 import { createHash } from 'node:crypto';
-import { connect as connectHttp2, constants } from 'node:http2';
+import { constants } from 'node:http2';
 import { request as requestSecurely } from 'node:https';
 import { buffer, text as textOf } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { aborted, closed, deferred, levelled, once } from './helpers/events.mjs';
-import { frame, GET, PREFACE, resetPost, SETTINGS } from './helpers/http2.mjs';
+import { frame, GET, PREFACE, resetPost, SETTINGS, session } from './helpers/http2.mjs';
 import { installed, missing } from './helpers/installed.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { start } from './helpers/program.mjs';
@@ -23,15 +23,6 @@ captureErrors();
 const TLS = { https: { key: KEY, cert: CERT } };
 const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } =
   constants;
-
-/** An HTTP/2 connection to `server`, closed with the test. */
-async function session(t, server, scheme = 'http') {
-  const client = connectHttp2(originOf(server, scheme), { rejectUnauthorized: false });
-  client.on('error', () => {});
-  t.teardown(() => client.destroy());
-  await once(client, 'connect');
-  return client;
-}
 
 function begin(client, headers, body) {
   const sent = client.request(headers);

@@ -2,7 +2,6 @@
 
 import { createHash } from 'node:crypto';
 import { IncomingMessage } from 'node:http';
-import { connect as connectHttp2 } from 'node:http2';
 import { Readable } from 'node:stream';
 import { text as readText } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
@@ -10,10 +9,10 @@ import { createGzip, gunzipSync } from 'node:zlib';
 import test from 'ava';
 import { json, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
-import { aborted, closed, deferred, levelled, once } from './helpers/events.mjs';
-import { PREFACE, resetPost, SETTINGS } from './helpers/http2.mjs';
+import { aborted, closed, deferred, levelled } from './helpers/events.mjs';
+import { PREFACE, resetPost, SETTINGS, session } from './helpers/http2.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
-import { originOf, serve } from './helpers/server.mjs';
+import { serve } from './helpers/server.mjs';
 import { patterned } from './helpers/source.mjs';
 
 captureErrors();
@@ -284,15 +283,6 @@ test('what reads a body with pipeline hears why it ended', async (t) => {
   client.end();
   t.is((await failed.promise).code, 'WAPIX_BODY_INCOMPLETE');
 });
-
-/** An HTTP/2 connection to `server`, closed with the test. */
-async function session(t, server) {
-  const client = connectHttp2(originOf(server));
-  client.on('error', () => {});
-  t.teardown(() => client.destroy());
-  await once(client, 'connect');
-  return client;
-}
 
 test('HTTP/2: bodies are streamed side by side, and one that is not read stops no other', async (t) => {
   const goOn = deferred();

@@ -1,6 +1,5 @@
 import type { RequestHandler, ServerOptions } from '../index.js';
 import { AccessLog, type LogEntry } from './access-log.js';
-import { METHODS } from './bridge/protocol.js';
 import { type Cors, isPreflight, readCors } from './cors.js';
 import { WapixError } from './errors.js';
 import type { Exchange, Route } from './exchange.js';
@@ -47,7 +46,7 @@ export function readHooks(
     log: write && new AccessLog(write),
   };
   if (!(onNotFound || write || sources.length > 0)) return { routes, hooks };
-  const answered = cors ? routes.map((route) => withPreflight(route, routes, cors)) : routes;
+  const answered = cors ? routes.map((route) => withPreflight(route, cors)) : routes;
   const unmatched: Route = {
     method: '',
     pattern: '',
@@ -76,17 +75,14 @@ function answerUnmatched(
 }
 
 /** A handler of OPTIONS is not asked about preflights: they are for `cors` to answer. */
-function withPreflight(route: Route, routes: readonly Route[], cors: Cors): Route {
+function withPreflight(route: Route, cors: Cors): Route {
   if (route.method !== 'OPTIONS') return route;
-  const beside = routes.filter(({ pattern }) => pattern === route.pattern);
-  const own = new Set(beside.map(({ method }) => method));
-  const methods = METHODS.filter(
-    (method) => own.has(method) || (method === 'HEAD' && own.has('GET')),
-  );
   return {
     ...route,
     handler: (request) =>
-      isPreflight(request) ? cors.preflight(request, methods) : route.handler(request),
+      isPreflight(request)
+        ? cors.preflight(request, Request.allowedOf(request))
+        : route.handler(request),
   };
 }
 

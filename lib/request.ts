@@ -92,7 +92,7 @@ export class Request implements Contract {
     return this.#exchange.content;
   }
 
-  /** The methods of the path of a request that no route matched. */
+  /** The methods of the path of a request that no route matched, or a handler of OPTIONS has. */
   static allowedOf(request: Request): readonly string[] {
     return request.#exchange.allowed;
   }

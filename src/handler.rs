@@ -41,8 +41,8 @@ where
 pub struct Request {
     /// The route it matched.
     pub route: RouteId,
-    /// Where it matched no route: the methods that its path has, OPTIONS among them; none where the
-    /// path is unknown.
+    /// The methods that its path has, OPTIONS among them: where it matched no route, or OPTIONS of a server
+    /// with [`Config::unmatched`](crate::Config::unmatched); none where the path is unknown.
     pub allowed: MethodSet,
     /// The route method it matched or, for HEAD on a GET route, the method sent.
     pub method: Method,

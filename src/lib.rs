@@ -26,6 +26,7 @@ mod exchange;
 mod handler;
 mod load;
 mod multipart;
+mod own_answers;
 mod pool;
 #[cfg(unix)]
 pub mod reactor;

@@ -23,16 +23,17 @@ use crate::{
     exchange::{Answer, Head, Reply, exchange},
     handler::{Handler, Peer, Request},
     load::{Load, Share},
+    own_answers::{alive, fixed, options, overloaded, refused_body, unmatched},
     request_body::{IncomingBody, RefusedBody, read_body},
     request_head::{RefusedHead, check_head},
-    router::{Lookup, Method, MethodSet, Params, RouteId, Router, canonicalize},
+    router::{CanonicalPath, Lookup, Method, MethodSet, Params, RouteId, Router, canonicalize},
     server::Parking,
 };
 
 /// The media type whose headers do not wait for the first chunk.
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 
-type HyperResponse = HttpResponse<ResponseBody>;
+pub(crate) type HyperResponse = HttpResponse<ResponseBody>;
 
 /// What every connection of a server shares.
 pub(crate) struct Service<H> {
@@ -274,7 +275,7 @@ impl<H: Handler> Service<H> {
                     route: id,
                     params,
                     decoded_path: decoded(),
-                    allowed: MethodSet::EMPTY,
+                    allowed: self.allowed_beside(method, &path),
                 });
             }
             Lookup::Options(methods) | Lookup::MethodNotAllowed(methods) => methods,
@@ -288,6 +289,17 @@ impl<H: Handler> Service<H> {
                 allowed,
             }),
             _ => Err(Box::new(unmatched(method, allowed))),
+        }
+    }
+
+    /// The methods of a path, for a handler of OPTIONS where one is asked in the server's place.
+    fn allowed_beside(&self, method: Option<Method>, path: &CanonicalPath<'_>) -> MethodSet {
+        if method != Some(Method::Options) || self.config.unmatched.is_none() {
+            return MethodSet::EMPTY;
+        }
+        match self.router.find(None, path) {
+            Lookup::MethodNotAllowed(methods) => methods,
+            _ => MethodSet::EMPTY,
         }
     }
 
@@ -340,25 +352,7 @@ fn closing(connection: &ConnectionState, mut response: HyperResponse) -> HyperRe
 }
 
 fn refuse_body(connection: &ConnectionState, refused: &RefusedBody) -> HyperResponse {
-    let mut response = fixed(refused.status(), Some(&refused.message()));
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
-        retry_after(&mut response);
-    }
-    closing(connection, response)
-}
-
-/// One request more than may be in flight.
-fn overloaded() -> HyperResponse {
-    let message = "too many requests are in flight";
-    let mut response = fixed(StatusCode::SERVICE_UNAVAILABLE, Some(message));
-    retry_after(&mut response);
-    response
-}
-
-/// Load is over in a moment or not at all: the shortest delay that `Retry-After` can say.
-fn retry_after(response: &mut HyperResponse) {
-    let second = HeaderValue::from_static("1");
-    response.headers_mut().insert(header::RETRY_AFTER, second);
+    closing(connection, refused_body(refused))
 }
 
 async fn stream(
@@ -400,52 +394,5 @@ async fn stream(
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    response
-}
-
-/// The answer to what no route matches, of a path that has the methods `allowed`.
-fn unmatched(method: Option<Method>, allowed: MethodSet) -> HyperResponse {
-    if allowed.is_empty() {
-        return fixed(StatusCode::NOT_FOUND, None);
-    }
-    if method == Some(Method::Options) {
-        return options(allowed);
-    }
-    let mut response = fixed(StatusCode::METHOD_NOT_ALLOWED, None);
-    response
-        .headers_mut()
-        .insert(header::ALLOW, allowed.as_header_value());
-    response
-}
-
-fn options(methods: MethodSet) -> HyperResponse {
-    let mut response = HttpResponse::new(ResponseBody::Full(Bytes::new()));
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-        .headers_mut()
-        .insert(header::ALLOW, methods.as_header_value());
-    response
-}
-
-/// The answer to whoever asks whether the server lives.
-fn alive() -> HyperResponse {
-    let mut response = HttpResponse::new(ResponseBody::Full(Bytes::from_static(b"alive")));
-    let headers = response.headers_mut();
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, plain);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// An answer of the server itself: `{"error": reason phrase, "message"?}`.
-fn fixed(status: StatusCode, message: Option<&str>) -> HyperResponse {
-    let mut content = serde_json::json!({ "error": status.canonical_reason().unwrap_or("") });
-    if let Some(message) = message {
-        content["message"] = message.into();
-    }
-    let mut response = HttpResponse::new(ResponseBody::Full(content.to_string().into()));
-    *response.status_mut() = status;
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
     response
 }

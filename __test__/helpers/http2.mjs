@@ -1,4 +1,8 @@
-// HTTP/2 by hand, frame by frame.
+// HTTP/2, by Node's client, and by hand, frame by frame.
+
+import { connect } from 'node:http2';
+import { once } from './events.mjs';
+import { originOf } from './server.mjs';
 
 /** What a client of HTTP/2 begins with (RFC 9113, 3.4). */
 export const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
@@ -35,4 +39,13 @@ export function frameTypes(bytes) {
     types.push(bytes.readUInt8(at + 3));
   }
   return types;
+}
+
+/** An HTTP/2 connection to `server` by Node's client, closed with the test. */
+export async function session(t, server, scheme = 'http') {
+  const client = connect(originOf(server, scheme), { rejectUnauthorized: false });
+  client.on('error', () => {});
+  t.teardown(() => client.destroy());
+  await once(client, 'connect');
+  return client;
 }

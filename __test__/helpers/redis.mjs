@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text as readText } from 'node:stream/consumers';
 import { once, until } from './events.mjs';
 import { installed } from './installed.mjs';
 
@@ -12,6 +13,13 @@ const answers = (path) =>
     socket.on('data', (data) => resolve(`${data}`.startsWith('+PONG')) ?? socket.destroy());
     socket.on('error', () => resolve(false));
   });
+
+/** The answer to an inline command. */
+async function askOnce(path, command) {
+  const socket = connect(path);
+  socket.write(`${command}\r\nQUIT\r\n`);
+  return readText(socket);
+}
 
 /** A Redis of the test's own, which keeps every write; to be stopped and started again. */
 export async function startRedis(t) {
@@ -36,6 +44,8 @@ export async function startRedis(t) {
       child = spawn(program, flags, { stdio: 'ignore' });
       await until(() => answers(path), 'Redis answers');
     },
+    /** What it answers to a command: the words of one line. */
+    ask: (...words) => askOnce(path, words.join(' ')),
     /** What is sent to it then arrives, and is not answered. */
     stall: () => child.kill('SIGSTOP'),
     resume: () => child.kill('SIGCONT'),

@@ -16,6 +16,15 @@ export function interop(module: any): unknown {
   return named ? module : fromCommonJs(main);
 }
 
+/** A module, its default export, and what that has as one: compilers and CommonJS wrap it, some twice. */
+export function* wrappings(module: unknown): Generator<unknown> {
+  let value = module;
+  for (let depth = 0; depth < 4 && value !== undefined && value !== null; depth++) {
+    yield value;
+    value = (value as { default?: unknown }).default;
+  }
+}
+
 function isObject(value: unknown): boolean {
   return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }

@@ -4,6 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { RequestHandler, RouteEntry, Routes, ServerOptions } from '../../index.js';
 import { WapixError } from '../errors.js';
 import { readRouteConfig } from '../route-config.js';
+import { wrappings } from './interop.js';
 import { findOptionsFile, readOptionsFile } from './options-file.js';
 import { type RouteFile, scanRoutes } from './scan.js';
 import { show } from './show.js';
@@ -129,15 +130,12 @@ interface Loaded {
   readonly config: unknown;
 }
 
-/** The default export, however deep compilers and CommonJS have wrapped it, and `config` beside it. */
+/** The handler, however deep it is wrapped, and `config` beside it. */
 function toHandler(module: unknown): Loaded | undefined {
-  let value = module;
   let config: unknown;
-  for (let depth = 0; depth < 4; depth++) {
+  for (const value of wrappings(module)) {
     if (typeof value === 'function') return { handler: value as RequestHandler, config };
-    const wrapper = value as { default?: unknown; config?: unknown } | null | undefined;
-    config ??= wrapper?.config;
-    value = wrapper?.default;
+    config ??= (value as { config?: unknown }).config;
   }
   return undefined;
 }

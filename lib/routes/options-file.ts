@@ -4,6 +4,7 @@ import type { ServerOptions } from '../../index.js';
 import { WapixError } from '../errors.js';
 import { LIMITS } from '../options.js';
 import { createServer } from '../server.js';
+import { wrappings } from './interop.js';
 import { OPTIONS_FILE } from './scan.js';
 import { show } from './show.js';
 
@@ -42,7 +43,8 @@ export function findOptionsFile(root: string): string | undefined {
  * @throws `WAPIX_INVALID_OPTION`, naming the file, where they are none that `createServer` takes
  */
 export function readOptionsFile(file: string, module: unknown): ServerOptions {
-  const options = defaultOf(module);
+  const [, ...defaults] = wrappings(module);
+  const options = defaults.at(-1);
   if (!isObject(options) || Array.isArray(options)) {
     throw invalid(
       file,
@@ -62,15 +64,6 @@ export function readOptionsFile(file: string, module: unknown): ServerOptions {
     throw error instanceof WapixError ? invalid(file, error.message) : error;
   }
   return options;
-}
-
-/** The default export, however deep compilers and CommonJS have wrapped it. */
-function defaultOf(module: unknown): unknown {
-  let value = (module as { default?: unknown }).default;
-  for (let depth = 1; depth < 4 && isObject(value) && 'default' in value; depth++) {
-    value = value.default;
-  }
-  return value;
 }
 
 function isObject(value: unknown): value is object {

@@ -4,6 +4,7 @@
 //! takes batch after batch. JavaScript's answers are queued the same way; the I/O thread is woken
 //! when that queue was empty. Nothing here knows Node: a transport supplies the two wake-ups.
 
+mod body;
 mod protocol;
 mod replies;
 mod requests;
@@ -16,10 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use tokio::sync::{
-    Notify,
-    mpsc::{UnboundedReceiver, unbounded_channel},
-};
+use tokio::sync::{Notify, mpsc::unbounded_channel};
 
 pub use self::requests::Taken;
 use self::{
@@ -33,7 +31,6 @@ use crate::{
     exchange::{Exchange, Head, Observer, Response},
     handler::{Handler, Request},
     pool::Pool,
-    request_body::IncomingBody,
     task,
 };
 
@@ -315,12 +312,11 @@ impl Bridge {
 
 impl Handler for Arc<Bridge> {
     fn handle(&self, mut request: Request, exchange: Exchange) {
-        let incoming = request
-            .incoming
-            .take()
-            .map(|body| (body, unbounded_channel()));
-        let (body, reads) = match incoming {
-            Some((body, (reads, asked))) => (Some((body, asked)), Some(reads)),
+        let (body, reads) = match request.incoming.take() {
+            Some(body) => {
+                let (reads, asked) = unbounded_channel();
+                (Some((body, asked)), Some(reads))
+            }
             None => (None, None),
         };
         // Under one lock: an exchange that can be found is observed.
@@ -336,54 +332,6 @@ impl Handler for Arc<Bridge> {
         if let Some((body, asked)) = body {
             let bridge = Arc::clone(self);
             task::spawn(async move { bridge.forward_body(key, body, asked).await });
-        }
-    }
-}
-
-impl Bridge {
-    /// Reads a request's body as JavaScript asks for it, until it has ended or JavaScript is no more to
-    /// hear of the request.
-    async fn forward_body(
-        &self,
-        key: Key,
-        mut body: Box<IncomingBody>,
-        mut asked: UnboundedReceiver<()>,
-    ) {
-        let mut reads = 0_usize;
-        loop {
-            while let Ok(()) = asked.try_recv() {
-                reads += 1;
-            }
-            let next = tokio::select! {
-                biased;
-                more = asked.recv() => match more {
-                    Some(()) => {
-                        reads += 1;
-                        continue;
-                    }
-                    None => return,
-                },
-                next = body.next(), if reads > 0 => next,
-            };
-            reads -= 1;
-            match next {
-                Ok(Some(chunk)) => self.queue(|queue| queue.push_body(key, chunk)),
-                // Reset, in fact: the request is over.
-                Ok(None) if asked.is_closed() && asked.is_empty() => return,
-                Ok(None) => {
-                    self.queue(|queue| queue.push_event(protocol::BODY_END, key, &[]));
-                    return;
-                }
-                Err(refused) => {
-                    let status = u32::from(refused.status().as_u16());
-                    let limit = refused.limit().unwrap_or(0);
-                    let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-                    self.queue(|queue| {
-                        queue.push_event(protocol::BODY_FAILED, key, &[status, limit]);
-                    });
-                    return;
-                }
-            }
         }
     }
 }

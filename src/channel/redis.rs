@@ -176,6 +176,7 @@ impl Stream {
         if std::mem::take(is_told) {
             eprintln!("wapix: Redis can be read again ({})", self.key);
         }
+        let mut read = self.channel.latest_id();
         loop {
             *back_off = BackOff::default();
             let entries: Option<StreamReadReply> = cmd("XREAD")
@@ -185,7 +186,7 @@ impl Stream {
                 .arg(AT_A_TIME)
                 .arg("STREAMS")
                 .arg(&self.key)
-                .arg(self.channel.latest_id())
+                .arg(&read)
                 .query_async(&mut connection)
                 .await?;
             let keys = entries.map_or_else(Vec::new, |entries| entries.keys);
@@ -196,6 +197,8 @@ impl Stream {
             }
             for entry in entries {
                 self.received(entry);
+                // Whether it is an event or somebody else's.
+                read.clone_from(&entry.id);
             }
         }
     }

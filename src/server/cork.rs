@@ -7,6 +7,8 @@
 //! It also looks past hyper for the client's leaving: hyper does not read while it holds a pipelined
 //! request, and would not see the end of the stream behind it.
 
+mod ahead;
+mod leaving;
 mod passage;
 
 use std::{
@@ -15,17 +17,13 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::{
-    io::ReadBuf,
-    time::{Sleep, sleep},
-};
+use tokio::{io::ReadBuf, time::Sleep};
 
-use super::{Shutdown, socket::Socket};
+use super::socket::Socket;
 use crate::body::{Drained, Passage, is_placeholder};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
@@ -34,16 +32,6 @@ const DIRECT: usize = 4 * 1024;
 const LIMIT: usize = 64 * 1024;
 /// What an idle connection may keep of its buffer.
 const KEEP: usize = 1024;
-/// How much is read past hyper.
-const AHEAD: usize = 16 * 1024;
-/// Behind more than that, how often it is looked whether the client has left: nothing wakes who does
-/// not read.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long to wait where no more can be handed over.
-#[cfg(unix)]
-const FULL: Duration = Duration::from_millis(1);
-/// What an HTTP/2 client sends first (RFC 9113, 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How many slices one system call is given.
 const SLICES: usize = 16;
 
@@ -155,74 +143,6 @@ impl<S: Socket> Corked<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether the client begins as one of HTTP/2 does. What was read for that, hyper reads again.
-    pub(super) fn poll_preface(&self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let mut inner = self.lock();
-        loop {
-            let known = inner.ahead.len().min(PREFACE.len());
-            if inner.ahead[..known] != PREFACE[..known] {
-                return Poll::Ready(Ok(false));
-            }
-            if known == PREFACE.len() {
-                return Poll::Ready(Ok(true));
-            }
-            let mut bytes = [MaybeUninit::uninit(); 1024];
-            let mut buffer = ReadBuf::uninit(&mut bytes);
-            ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer))?;
-            if buffer.filled().is_empty() {
-                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-            }
-            inner.ahead.extend_from_slice(buffer.filled());
-        }
-    }
-
-    /// Waits for the first bytes of a request, for hyper's next read; false where the client has left.
-    pub(super) fn poll_ahead(&self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let mut inner = self.lock();
-        if !inner.ahead.is_empty() {
-            return Poll::Ready(Ok(true));
-        }
-        let mut bytes = [MaybeUninit::uninit(); 1024];
-        let mut buffer = ReadBuf::uninit(&mut bytes);
-        ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer))?;
-        inner.ahead.extend_from_slice(buffer.filled());
-        Poll::Ready(Ok(!buffer.filled().is_empty()))
-    }
-
-    /// hyper serves the connection no more, until there is a request: `unread` is what it has read of
-    /// one. Lets go of memory that only a connection in use needs.
-    pub(super) fn park(&self, unread: &[u8]) {
-        let mut inner = self.lock();
-        inner.ahead.splice(..0, unread.iter().copied());
-        inner.gathered = Vec::new();
-    }
-
-    /// Where hyper, polled, did not wait for the socket: resolves when the client has left.
-    pub(super) fn poll_left(&self, context: &mut Context<'_>) -> Poll<()> {
-        let mut inner = self.lock();
-        while !inner.hyper_reads && inner.ahead.len() < AHEAD {
-            let mut bytes = [MaybeUninit::uninit(); 1024];
-            let mut buffer = ReadBuf::uninit(&mut bytes);
-            match ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer)) {
-                Ok(()) if !buffer.filled().is_empty() => {
-                    inner.ahead.extend_from_slice(buffer.filled());
-                }
-                _ => return Poll::Ready(()),
-            }
-        }
-        while !inner.hyper_reads {
-            if inner.stream.inner().has_left() {
-                return Poll::Ready(());
-            }
-            let look = inner
-                .look
-                .get_or_insert_with(|| Box::pin(sleep(LOOK_EVERY)));
-            ready!(look.as_mut().poll(context));
-            inner.look = None;
-        }
-        Poll::Pending
-    }
-
     /// What the client keeps the connection waiting for, if anything. With `in_progress` what was
     /// read so far is of a request in progress, and not the beginning of another.
     pub(super) fn held_up(&self, in_progress: bool) -> HeldUp {
@@ -246,41 +166,6 @@ impl<S: Socket> Corked<S> {
     pub(super) fn has_begun(&self) -> bool {
         let inner = self.lock();
         inner.begun || !inner.ahead.is_empty() || inner.stream.inner().has_unread()
-    }
-
-    /// Whether the connection can be handed over: there is somebody, and nothing of it is in this process.
-    pub(super) fn can_leave(&self, shutdown: &Shutdown) -> bool {
-        #[cfg(unix)]
-        if shutdown.is_succeeded() {
-            let inner = self.lock();
-            return inner.ahead.is_empty()
-                && inner.gathered.is_empty()
-                && !inner.unflushed
-                && inner.stream.inner().descriptor().is_some();
-        }
-        #[cfg(not(unix))]
-        let _ = shutdown;
-        false
-    }
-
-    /// Hands the connection over; false where that cannot be done.
-    pub(super) async fn leave(&self, shutdown: &Shutdown) -> bool {
-        #[cfg(unix)]
-        while let Some(successor) = shutdown.successor() {
-            let handed = match self.lock().stream.inner().descriptor() {
-                Some(connection) => successor.hand_over(connection),
-                None => Err(io::ErrorKind::Unsupported.into()),
-            };
-            match handed {
-                Ok(()) => return true,
-                // Too many have been handed over that nobody has taken yet.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(FULL).await,
-                Err(_) => return false,
-            }
-        }
-        #[cfg(not(unix))]
-        let _ = shutdown;
-        false
     }
 
     /// Writes what is the last, with [`Corked::poll_end`].

@@ -1,0 +1,53 @@
+// What a channel is made with, and what it is given to publish.
+
+import test from 'ava';
+import { channel } from 'wapix';
+import { subscribe } from './helpers/event-source.mjs';
+import { until } from './helpers/events.mjs';
+import { serve } from './helpers/server.mjs';
+
+test('a channel is known by its name, and has the options it was made with', (t) => {
+  const options = { history: { events: 5 }, slow: 'latest' };
+  const first = channel('by name', options);
+  t.is(first.name, 'by name');
+  t.is(channel('by name'), first);
+  t.is(channel('by name', { ...options }), first);
+  t.throws(() => channel('by name', { ...options, queue: 1 }), { code: 'WAPIX_CHANNEL_CONFLICT' });
+  for (const bad of [
+    { queue: -1 },
+    { retry: '1' },
+    { slow: 'what' },
+    { history: { events: NaN } },
+  ]) {
+    t.throws(() => channel('bad', bad), { code: 'WAPIX_INVALID_OPTION' });
+  }
+  t.throws(() => channel(7), { code: 'WAPIX_INVALID_OPTION' });
+});
+
+test('what is no event is refused before anybody gets any of it', async (t) => {
+  const news = channel('of events');
+  const get = (req) => news.subscribe(req, { topics: req.query.topics && [req.query.topics] });
+  const server = await serve(t, { '/': { get } });
+  const source = await subscribe(t, server);
+  await until(() => news.size === 1, 'subscribed');
+  const circle = {};
+  circle.circle = circle;
+  for (const event of [
+    undefined,
+    'text',
+    {},
+    { data: undefined },
+    { data: circle },
+    { data: () => {} },
+    { data: 1, event: 'a\nb' },
+    { data: 1, topic: '' },
+    { data: 1, topic: 'a\nb' },
+    { data: 1, topic: 7 },
+  ]) {
+    t.throws(() => news.publish(event), { code: 'WAPIX_INVALID_EVENT' });
+  }
+  const id = news.publish({ data: 'a\r\nb\rc\nd', event: 'e' });
+  await source.until(({ events }) => events.length === 1, 'the event');
+  t.deepEqual(source.events, [{ type: 'e', data: 'a\nb\nc\nd', lastEventId: id }]);
+  t.true(id.endsWith('-1'));
+});
