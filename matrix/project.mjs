@@ -74,9 +74,10 @@ export class Project {
       await use(origin);
       process.kill(-command.child.pid, 'SIGTERM');
       const code = await command.exit;
-      // npx ends with the signal itself.
-      if (code !== 0 && !(code === 'SIGTERM' && words[0] === 'npx'))
-        throw new Error(`ended with ${code} after SIGTERM`);
+      // npx ends with the signal itself. Others hand on one that wapix has had already, and a second one
+      // ends it at once, with 143.
+      const isByManager = words[0] === 'npx' ? code === 'SIGTERM' : code === 143;
+      if (code !== 0 && !isByManager) throw new Error(`ended with ${code} after SIGTERM`);
     } catch (error) {
       throw new Error(`${words.join(' ')}: ${error.message}\n${command.printed}`);
     } finally {
