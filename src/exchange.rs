@@ -8,10 +8,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 
-use crate::body::{BodySender, ResponseBody, StreamBody, stream_body};
+use crate::{
+    body::{BodySender, ResponseBody, StreamBody, stream_body},
+    field_lines::FieldLines,
+};
 
 /// A whole response.
 #[derive(Debug)]
@@ -19,7 +22,7 @@ pub struct Response {
     /// The status code.
     pub status: StatusCode,
     /// The header fields. `Content-Length` and `Date` are added where they are missing.
-    pub headers: HeaderMap,
+    pub fields: FieldLines,
     /// The content.
     pub body: Bytes,
 }
@@ -27,12 +30,9 @@ pub struct Response {
 impl Response {
     /// 200 with `text` as `text/plain`.
     pub fn text(text: impl Into<Bytes>) -> Self {
-        let mut headers = HeaderMap::new();
-        let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-        headers.insert(header::CONTENT_TYPE, plain);
         Self {
             status: StatusCode::OK,
-            headers,
+            fields: FieldLines::new(Some("text/plain; charset=utf-8"), &[]),
             body: text.into(),
         }
     }
@@ -45,6 +45,19 @@ pub struct Head {
     pub status: StatusCode,
     /// The header fields; without `Content-Length` the content is chunked.
     pub headers: HeaderMap,
+}
+
+impl Head {
+    /// A head of these fields, or 500 without any where they are none.
+    pub(crate) fn new(status: StatusCode, fields: &FieldLines) -> Self {
+        match fields.to_map() {
+            Some(headers) => Self { status, headers },
+            None => Self {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                headers: HeaderMap::new(),
+            },
+        }
+    }
 }
 
 /// Hears what becomes of an exchange after it was handed over. Called on the I/O thread; must not
@@ -143,16 +156,19 @@ impl Exchange {
     /// An exchange without a connection, and what it is answered with, or `None` where that stays
     /// incomplete: how the fuzz targets see an answer.
     #[doc(hidden)]
-    pub fn detached() -> (Self, impl Future<Output = Option<Response>>) {
+    pub fn detached() -> (Self, impl Future<Output = Option<(Head, Bytes)>>) {
         let (exchange, reply) = exchange();
         let answered = async {
             match reply.await? {
-                Answer::Full(response) => Some(response),
-                Answer::Stream(Head { status, headers }, body) => Some(Response {
+                Answer::Full(Response {
                     status,
-                    headers,
-                    body: ResponseBody::Stream(body).collect().await.ok()?.to_bytes(),
-                }),
+                    fields,
+                    body,
+                }) => Some((Head::new(status, &fields), body)),
+                Answer::Stream(head, body) => {
+                    let body = ResponseBody::Stream(body).collect().await.ok()?;
+                    Some((head, body.to_bytes()))
+                }
             }
         };
         (exchange, answered)

@@ -1,9 +1,9 @@
 //! The seam: what the HTTP side asks of whoever answers requests.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::request::Parts;
+use http::{HeaderMap, Version};
 
 use crate::{
     exchange::Exchange,
@@ -22,14 +22,14 @@ use crate::{
 pub trait Handler: Send + Sync + 'static {
     /// Takes one request. The answer goes through `exchange`, now or later; dropping it unanswered
     /// answers 500. Runs on the I/O thread: it must not block.
-    fn handle(&self, request: Request, exchange: Exchange);
+    fn handle(&self, request: Request<'_>, exchange: Exchange);
 }
 
 impl<F> Handler for F
 where
-    F: Fn(Request, Exchange) + Send + Sync + 'static,
+    F: Fn(Request<'_>, Exchange) + Send + Sync + 'static,
 {
-    fn handle(&self, request: Request, exchange: Exchange) {
+    fn handle(&self, request: Request<'_>, exchange: Exchange) {
         self(request, exchange);
     }
 }
@@ -38,7 +38,7 @@ where
 ///
 /// [`Config::unmatched`]: crate::Config::unmatched
 #[derive(Debug)]
-pub struct Request {
+pub struct Request<'a> {
     /// The route it matched.
     pub route: RouteId,
     /// The methods that its path has, OPTIONS among them: where it matched no route, or OPTIONS of a server
@@ -48,24 +48,50 @@ pub struct Request {
     pub method: Method,
     /// Path parameters, as ranges of [`Request::path`].
     pub params: Params,
-    /// The canonical path, where it differs from the path in the URI.
+    /// The canonical path, where it differs from the path in the target.
     pub decoded_path: Option<String>,
-    /// Request line and header fields.
-    pub head: Parts,
+    /// The path and the query, as they were sent (RFC 9112, 3.2.1).
+    pub target: &'a str,
+    /// The version of HTTP that it was sent with.
+    pub version: Version,
+    /// The header fields.
+    pub fields: Fields<'a>,
     /// The whole body; empty where there is none, or it is `incoming`.
     pub body: Bytes,
     /// The body, where the route's handler has it as it comes. Boxed: few requests have one.
     pub incoming: Option<Box<IncomingBody>>,
     /// The other end of the connection.
-    pub peer: Arc<Peer>,
+    pub peer: &'a Peer,
 }
 
-impl Request {
+impl Request<'_> {
     /// The path that the router matched, percent-decoded.
     pub fn path(&self) -> &str {
-        self.decoded_path
-            .as_deref()
-            .unwrap_or_else(|| self.head.uri.path())
+        let raw = || self.target.split('?').next().unwrap_or_default();
+        self.decoded_path.as_deref().unwrap_or_else(raw)
+    }
+}
+
+/// The header fields of a request.
+#[derive(Clone, Copy, Debug)]
+pub enum Fields<'a> {
+    /// As hyper hands them over, names in lower case.
+    Map(&'a HeaderMap),
+    /// As they were sent, names in any case.
+    Sent(&'a [httparse::Header<'a>]),
+}
+
+impl<'a> Fields<'a> {
+    /// Calls `each` with every name and value, one after the other.
+    pub fn each(self, mut each: impl FnMut(&'a str, &'a [u8])) {
+        match self {
+            Self::Map(map) => map
+                .iter()
+                .for_each(|(name, value)| each(name.as_str(), value.as_bytes())),
+            Self::Sent(fields) => fields
+                .iter()
+                .for_each(|field| each(field.name, field.value)),
+        }
     }
 }
 

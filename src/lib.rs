@@ -23,6 +23,7 @@ mod channel;
 mod config;
 mod error;
 mod exchange;
+mod field_lines;
 mod handler;
 mod load;
 mod multipart;
@@ -36,6 +37,7 @@ pub mod router;
 mod server;
 mod service;
 mod task;
+mod whole_request;
 
 #[cfg(unix)]
 pub use self::server::{Arrivals, Introducer, Introductions, Successor, introductions};
@@ -45,7 +47,8 @@ pub use self::{
     config::{Config, DEFAULT_BODY_LIMIT, FIRST_STREAM_WINDOW, RouteConfig, STREAM_WINDOW},
     error::Error,
     exchange::{Exchange, Head, Observer, Response},
-    handler::{Handler, Peer, Request},
+    field_lines::FieldLines,
+    handler::{Fields, Handler, Peer, Request},
     multipart::{MultipartError, Part, parse_multipart},
     request_body::{IncomingBody, RefusedBody},
     server::{Listener, LocalAddress, Server, Shutdown, Tls},

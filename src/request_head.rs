@@ -73,7 +73,7 @@ fn malformed<B>(request: &Request<B>) -> Option<&'static str> {
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110, 7.2). User information is no part of it (4.2.4).
-fn is_host_and_port(text: &[u8]) -> bool {
+pub(crate) fn is_host_and_port(text: &[u8]) -> bool {
     let (host_is_valid, port) = match text.strip_prefix(b"[") {
         Some(rest) => match rest.iter().position(|&byte| byte == b']') {
             Some(end) => (is_ip_literal(&rest[..end]), &rest[end + 1..]),

@@ -12,22 +12,26 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Version, header};
+use http::{
+    HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Version, header,
+    request::Parts, uri::PathAndQuery,
+};
 use http_body::Body;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use crate::{
     body::{Framing, Passage, ResponseBody, StreamBody},
-    config::{Config, FIRST_CHUNK_DELAY},
+    config::{BODIES_HELD, Config, FIRST_CHUNK_DELAY},
     exchange::{Answer, Head, Reply, exchange},
-    handler::{Handler, Peer, Request},
+    handler::{Fields, Handler, Peer, Request},
     load::{Load, Share},
     own_answers::{alive, fixed, options, overloaded, refused_body, unmatched},
     request_body::{IncomingBody, RefusedBody, read_body},
     request_head::{RefusedHead, check_head},
     router::{CanonicalPath, Lookup, Method, MethodSet, Params, RouteId, Router, canonicalize},
     server::Parking,
+    whole_request::WholeRequest,
 };
 
 /// The media type whose headers do not wait for the first chunk.
@@ -46,7 +50,7 @@ pub(crate) struct Service<H> {
 
 /// What every request of one connection shares.
 pub(crate) struct ConnectionState {
-    pub(crate) peer: Arc<Peer>,
+    pub(crate) peer: Peer,
     /// The way past hyper to the socket, for responses that come one after the other.
     passage: Option<Arc<dyn Passage>>,
     /// A request was answered before its body was read: the client may still be sending.
@@ -74,7 +78,7 @@ impl ConnectionState {
     pub(crate) fn new(peer: Peer, passage: Option<Arc<dyn Passage>>) -> Self {
         Self {
             passage,
-            peer: Arc::new(peer),
+            peer,
             answered_early: AtomicBool::new(false),
             close_delimited: AtomicBool::new(false),
             answering: AtomicUsize::new(0),
@@ -104,11 +108,32 @@ struct Matched {
     allowed: MethodSet,
 }
 
+/// A request's head that hyper has read, and its route.
+struct ParsedHead {
+    method: Method,
+    matched: Matched,
+    head: Parts,
+}
+
+/// A request's body: all of it, or as it comes.
+enum Content {
+    Whole(Bytes),
+    Incoming(Box<IncomingBody>),
+}
+
 /// How far a request has come without waiting for anything.
-enum Begun<'a> {
+pub(crate) enum Begun<'a> {
+    /// The server has answered it.
     Answered(Box<HyperResponse>),
+    /// The handler has answered it.
+    Settled(Box<Answer>, Version),
     /// The handler has it.
-    Handled(Reply, Version, Share<'a>),
+    Handled {
+        reply: Reply,
+        version: Version,
+        /// Its share of the requests in hand, and of the bodies.
+        load: (Share<'a>, Option<Share<'a>>),
+    },
     /// Its body is still on its way.
     Reading(Pin<Box<dyn Future<Output = HyperResponse> + Send + 'a>>),
 }
@@ -121,16 +146,27 @@ impl<H: Handler> Service<H> {
         connection: &'a ConnectionState,
         request: http::Request<Incoming>,
     ) -> impl Future<Output = Result<HyperResponse, Infallible>> + Send + 'a {
-        let answering = Share::one(&connection.answering);
         let begun = self.begin(connection, request);
+        Self::go_on(connection, begun)
+    }
+
+    /// Answers a request that was begun.
+    pub(crate) fn go_on<'a>(
+        connection: &'a ConnectionState,
+        begun: Begun<'a>,
+    ) -> impl Future<Output = Result<HyperResponse, Infallible>> + Send + 'a {
+        let answering = Share::one(&connection.answering);
         async move {
             // Dropped with this, where the client leaves first.
             let answering = answering;
             let response = match begun {
                 Begun::Answered(response) => *response,
-                Begun::Handled(reply, version, _admitted) => {
-                    answer(connection, reply, version).await
-                }
+                Begun::Settled(answer, version) => settle(connection, Some(*answer), version).await,
+                Begun::Handled {
+                    reply,
+                    version,
+                    load: _load,
+                } => settle(connection, reply.await, version).await,
                 Begun::Reading(reading) => reading.await,
             };
             drop(answering);
@@ -138,7 +174,7 @@ impl<H: Handler> Service<H> {
         }
     }
 
-    fn begin<'a>(
+    pub(crate) fn begin<'a>(
         &'a self,
         connection: &'a ConnectionState,
         request: http::Request<Incoming>,
@@ -155,7 +191,7 @@ impl<H: Handler> Service<H> {
             return Begun::Answered(Box::new(response));
         }
         let method = Method::from_http(request.method());
-        let (method, matched) = match (method, self.route(method, request.uri())) {
+        let (method, matched) = match (method, self.route(method, request.uri().path())) {
             (Some(method), Ok(matched)) => (method, matched),
             (_, Err(response)) => {
                 let response = Self::answer_early(connection, &request, *response);
@@ -167,21 +203,18 @@ impl<H: Handler> Service<H> {
             }
         };
         let (head, body) = request.into_parts();
-        let version = head.version;
-        let mut request = Request {
-            route: matched.route,
-            allowed: matched.allowed,
+        let parsed = ParsedHead {
             method,
-            params: matched.params,
-            decoded_path: matched.decoded_path,
+            matched,
             head,
-            body: Bytes::new(),
-            incoming: None,
-            peer: Arc::clone(&connection.peer),
         };
         if body.is_end_stream() {
             return match self.load.admit(&self.config) {
-                Some(admitted) => Begun::Handled(self.handle(request), version, admitted),
+                Some(admitted) => Begun::Handled {
+                    version: parsed.head.version,
+                    reply: self.handle(connection, parsed, Content::Whole(Bytes::new())),
+                    load: (admitted, None),
+                },
                 None => Begun::Answered(Box::new(overloaded())),
             };
         }
@@ -189,48 +222,110 @@ impl<H: Handler> Service<H> {
         if self.load.is_full(&self.config) {
             return Begun::Answered(Box::new(closing(connection, overloaded())));
         }
-        let route = self.config.route(request.route);
+        let route = self.config.route(parsed.matched.route);
         if route.streams_body {
-            return self.begin_streamed(connection, request, body, route.body_limit);
+            return self.begin_streamed(connection, parsed, body, route.body_limit);
         }
         let patience = self.config.request_timeout;
         let limit = route.body_limit.unwrap_or(self.config.body_limit);
         Begun::Reading(Box::pin(async move {
             // Held until the answer, as the body is.
             let mut held = self.load.body();
-            match read_body(body, &request.head, (limit, patience), &mut held).await {
-                Ok(body) => request.body = body,
+            let limits = (limit, patience);
+            let body = match read_body(body, &parsed.head, limits, &mut held).await {
+                Ok(body) => body,
                 Err(refused) => return refuse_body(connection, &refused),
-            }
+            };
             match self.load.admit(&self.config) {
-                Some(_admitted) => answer(connection, self.handle(request), version).await,
+                Some(_admitted) => {
+                    let version = parsed.head.version;
+                    let reply = self.handle(connection, parsed, Content::Whole(body));
+                    settle(connection, reply.await, version).await
+                }
                 None => overloaded(),
             }
         }))
+    }
+
+    /// Begins to answer a request that has come whole; `None` where it is for hyper to read, or to refuse.
+    pub(crate) fn begin_whole<'a>(
+        &'a self,
+        connection: &'a ConnectionState,
+        request: &WholeRequest<'_>,
+    ) -> Option<Begun<'a>> {
+        let WholeRequest {
+            method,
+            target,
+            fields,
+            body,
+            ..
+        } = *request;
+        let path = target.split('?').next().unwrap_or_default();
+        if self.config.liveness_path.as_deref() == Some(path)
+            && matches!(method, Method::Get | Method::Head)
+        {
+            return Some(Begun::Answered(Box::new(alive())));
+        }
+        let matched = match self.route(Some(method), path) {
+            Ok(matched) => matched,
+            Err(response) => return Some(Begun::Answered(response)),
+        };
+        let mut held = None;
+        if !body.is_empty() {
+            let route = self.config.route(matched.route);
+            let limit = route.body_limit.unwrap_or(self.config.body_limit);
+            let held = held.insert(self.load.body());
+            let has_room =
+                body.len() <= limit && held.grow(body.len(), limit.max(BODIES_HELD));
+            if route.streams_body || !has_room {
+                return None;
+            }
+        }
+        let Some(admitted) = self.load.admit(&self.config) else {
+            return Some(Begun::Answered(Box::new(overloaded())));
+        };
+        let reply = self.hand_over(Request {
+            route: matched.route,
+            allowed: matched.allowed,
+            method,
+            params: matched.params,
+            decoded_path: matched.decoded_path,
+            target,
+            version: Version::HTTP_11,
+            fields: Fields::Sent(fields),
+            body: Bytes::copy_from_slice(body),
+            incoming: None,
+            peer: &connection.peer,
+        });
+        Some(Begun::Handled {
+            reply,
+            version: Version::HTTP_11,
+            load: (admitted, held),
+        })
     }
 
     /// The handler has the request now, and its body as it comes.
     fn begin_streamed<'a>(
         &'a self,
         connection: &'a ConnectionState,
-        mut request: Request,
+        parsed: ParsedHead,
         body: Incoming,
         limit: Option<usize>,
     ) -> Begun<'a> {
-        let version = request.head.version;
+        let version = parsed.head.version;
         let unread = Arc::new(AtomicBool::new(false));
         let limits = (limit, self.config.request_timeout);
-        match IncomingBody::new(body, version, limits, Arc::clone(&unread)) {
-            Ok(incoming) => request.incoming = Some(Box::new(incoming)),
+        let incoming = match IncomingBody::new(body, version, limits, Arc::clone(&unread)) {
+            Ok(incoming) => Box::new(incoming),
             Err(refused) => return Begun::Answered(Box::new(refuse_body(connection, &refused))),
-        }
+        };
         let Some(admitted) = self.load.admit(&self.config) else {
             return Begun::Answered(Box::new(closing(connection, overloaded())));
         };
-        let reply = self.handle(request);
+        let reply = self.handle(connection, parsed, Content::Incoming(incoming));
         Begun::Reading(Box::pin(async move {
             let _admitted = admitted;
-            let response = answer(connection, reply, version).await;
+            let response = settle(connection, reply.await, version).await;
             if !unread.load(Ordering::Relaxed) {
                 return response;
             }
@@ -243,7 +338,33 @@ impl<H: Handler> Service<H> {
         }))
     }
 
-    fn handle(&self, request: Request) -> Reply {
+    fn handle(&self, connection: &ConnectionState, parsed: ParsedHead, content: Content) -> Reply {
+        let ParsedHead {
+            method,
+            matched,
+            head,
+        } = parsed;
+        let target = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
+        let (body, incoming) = match content {
+            Content::Whole(body) => (body, None),
+            Content::Incoming(incoming) => (Bytes::new(), Some(incoming)),
+        };
+        self.hand_over(Request {
+            route: matched.route,
+            allowed: matched.allowed,
+            method,
+            params: matched.params,
+            decoded_path: matched.decoded_path,
+            target,
+            version: head.version,
+            fields: Fields::Map(&head.headers),
+            body,
+            incoming,
+            peer: &connection.peer,
+        })
+    }
+
+    fn hand_over(&self, request: Request<'_>) -> Reply {
         let (exchange, reply) = exchange();
         // The panic hook has printed the message; the exchange, dropped, answers 500.
         let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request, exchange)));
@@ -253,16 +374,16 @@ impl<H: Handler> Service<H> {
     fn route(
         &self,
         method: Option<Method>,
-        uri: &http::Uri,
+        path: &str,
     ) -> Result<Matched, Box<HyperResponse>> {
-        if uri.path() == "*" && method == Some(Method::Options) {
+        if path == "*" && method == Some(Method::Options) {
             return Err(Box::new(options(Method::ALL.into_iter().collect())));
         }
-        if !uri.path().starts_with('/') {
+        if !path.starts_with('/') {
             let reason = "the request target must be a path";
             return Err(Box::new(fixed(StatusCode::BAD_REQUEST, Some(reason))));
         }
-        let path = canonicalize(uri.path()).map_err(|error| {
+        let path = canonicalize(path).map_err(|error| {
             Box::new(fixed(
                 StatusCode::BAD_REQUEST,
                 Some(&format!("path: {error}")),
@@ -319,18 +440,28 @@ impl<H: Handler> Service<H> {
 }
 
 /// The response that a handler's answer makes.
-async fn answer(connection: &ConnectionState, reply: Reply, version: Version) -> HyperResponse {
-    match reply.await {
+async fn settle(
+    connection: &ConnectionState,
+    answer: Option<Answer>,
+    version: Version,
+) -> HyperResponse {
+    match answer {
         Some(Answer::Full(answer)) => {
+            let Head { status, headers } = Head::new(answer.status, &answer.fields);
             let mut response = HttpResponse::new(ResponseBody::Full(answer.body));
-            *response.status_mut() = answer.status;
-            *response.headers_mut() = answer.headers;
+            *response.status_mut() = status;
+            *response.headers_mut() = headers;
             response
         }
         // Boxed: other answers need not carry the room for it along.
         Some(Answer::Stream(head, body)) => Box::pin(stream(connection, head, body, version)).await,
-        None => fixed(StatusCode::INTERNAL_SERVER_ERROR, None),
+        None => unanswered(),
     }
+}
+
+/// The answer where the handler gives none.
+pub(crate) fn unanswered() -> HyperResponse {
+    fixed(StatusCode::INTERNAL_SERVER_ERROR, None)
 }
 
 /// Whether a response is a stream of events, which may be silent, and its client slow, for ever.

@@ -195,7 +195,6 @@ impl Bridge {
                 incoming.woken = false;
                 std::mem::swap(&mut replies, &mut incoming.replies);
             }
-            lock(&self.outgoing).queue.take_heads(&mut replies.heads);
             let mut chunks = Vec::new();
             let delivered = replies.decode(|record| {
                 if let Record::Chunk(key, Content::Slice(chunk)) = record {
@@ -233,21 +232,20 @@ impl Bridge {
     /// is dropped under the lock of the slots.
     fn deliver_one(&self, record: Record<'_>) {
         match record {
-            Record::Respond(key, head, content) => {
+            Record::Respond(key, (status, fields), content) => {
                 let progress = lock(&self.slots).remove(key);
                 if let Some(Progress::Waiting(exchange)) = progress {
-                    let Head { status, headers } = head;
                     exchange.respond(Response {
                         status,
-                        headers,
+                        fields,
                         body: content.into_bytes(),
                     });
                 }
             }
-            Record::Stream(key, head) => {
+            Record::Stream(key, (status, fields)) => {
                 let progress = lock(&self.slots).replace(key, Progress::Ended);
                 if let Some(Progress::Waiting(exchange)) = progress {
-                    let sender = exchange.stream(head);
+                    let sender = exchange.stream(Head::new(status, &fields));
                     let _placeholder = lock(&self.slots).replace(key, Progress::Streaming(sender));
                 }
             }
@@ -311,7 +309,7 @@ impl Bridge {
 }
 
 impl Handler for Arc<Bridge> {
-    fn handle(&self, mut request: Request, exchange: Exchange) {
+    fn handle(&self, mut request: Request<'_>, exchange: Exchange) {
         let (body, reads) = match request.incoming.take() {
             Some(body) => {
                 let (reads, asked) = unbounded_channel();

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::StatusCode;
 
 use super::{protocol, slots::Key};
-use crate::{body::FileSource, channel::Topics, exchange::Head};
+use crate::{body::FileSource, channel::Topics, field_lines::FieldLines};
 
 /// How much memory is kept for the next records and their text, in bytes.
 const KEEP: usize = 256 * 1024;
@@ -21,14 +21,12 @@ pub(super) struct Replies {
     bytes: Vec<u8>,
     buffers: Vec<Bytes>,
     files: Vec<FileSource>,
-    /// Empty header maps: where they are used again, hyper and the bridge hand the same ones round.
-    pub(super) heads: Vec<HeaderMap>,
 }
 
 /// One record, decoded.
 pub(super) enum Record<'a> {
-    Respond(Key, Head, Content<'a>),
-    Stream(Key, Head),
+    Respond(Key, (StatusCode, FieldLines), Content<'a>),
+    Stream(Key, (StatusCode, FieldLines)),
     Chunk(Key, Content<'a>),
     File(Key, FileSource),
     Read(Key),
@@ -111,7 +109,6 @@ impl Replies {
             bytes: &self.bytes,
             buffers: self.buffers.drain(..),
             files: self.files.drain(..),
-            heads: &mut self.heads,
         };
         while !reader.words.is_empty() {
             let record = reader.record().ok_or(MalformedReplies)?;
@@ -127,7 +124,6 @@ struct Reader<'a, B, F> {
     bytes: &'a [u8],
     buffers: B,
     files: F,
-    heads: &'a mut Vec<HeaderMap>,
 }
 
 impl<'a, B, F> Reader<'a, B, F>
@@ -200,51 +196,17 @@ where
         }
     }
 
-    fn head(&mut self, first: u32, status: u32, length: u32) -> Option<Head> {
+    /// Status and header fields. JavaScript has checked each of them; what is wrong all the same must not
+    /// leave the request unanswered.
+    fn head(&mut self, first: u32, status: u32, length: u32) -> Option<(StatusCode, FieldLines)> {
         let media_type = protocol::MEDIA_TYPES.get((first >> 8 & 0xff) as usize)?;
         let text = split(&mut self.text, length as usize)?;
-        // JavaScript has checked each field; what is left (more fields than a map holds) must not
-        // leave the request unanswered.
-        Some(
-            read_head(status, *media_type, text, self.heads.pop()).unwrap_or_else(|| Head {
-                status: StatusCode::INTERNAL_SERVER_ERROR,
-                headers: HeaderMap::new(),
-            }),
-        )
+        let status = u16::try_from(status).ok().map(StatusCode::from_u16);
+        Some(match status {
+            Some(Ok(status)) => (status, FieldLines::new(*media_type, text)),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, FieldLines::default()),
+        })
     }
-}
-
-fn read_head(
-    status: u32,
-    media_type: Option<&'static str>,
-    text: &[u8],
-    spare: Option<HeaderMap>,
-) -> Option<Head> {
-    let status = StatusCode::from_u16(u16::try_from(status).ok()?).ok()?;
-    let mut headers = spare.unwrap_or_default();
-    if let Some(media_type) = media_type {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    }
-    if text.is_empty() {
-        return Some(Head { status, headers });
-    }
-    let mut lines = text.split(|byte| *byte == b'\n');
-    while let (Some(name), Some(value)) = (lines.next(), lines.next()) {
-        headers
-            .try_append(HeaderName::from_bytes(name).ok()?, header_value(value)?)
-            .ok()?;
-    }
-    Some(Head { status, headers })
-}
-
-/// A field value crosses as UTF-8, and leaves as Latin-1 (RFC 9110, 5.5).
-fn header_value(utf8: &[u8]) -> Option<HeaderValue> {
-    if utf8.is_ascii() {
-        return HeaderValue::from_bytes(utf8).ok();
-    }
-    let text = std::str::from_utf8(utf8).ok()?;
-    let latin1: Option<Vec<u8>> = text.chars().map(|char| u8::try_from(char).ok()).collect();
-    HeaderValue::from_bytes(&latin1?).ok()
 }
 
 fn split<'a>(region: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {

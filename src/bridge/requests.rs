@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::{HeaderMap, Version};
+use http::Version;
 
 use super::{protocol, slots::Key};
 use crate::handler::Request;
@@ -14,10 +14,6 @@ const BATCH_REQUESTS: u32 = 64;
 const BATCH_BYTES: usize = 64 * 1024;
 /// A batch is closed at this many words.
 const BATCH_WORDS: usize = 16 * 1024;
-/// How many header maps are kept: those of a batch.
-const KEPT_HEADS: usize = BATCH_REQUESTS as usize;
-/// One with room for more fields was made for an unusual request.
-const KEPT_FIELDS: usize = 48;
 
 #[derive(Default)]
 pub(super) struct Batch {
@@ -57,8 +53,6 @@ pub(super) struct RequestQueue {
     batches: VecDeque<Batch>,
     /// A batch that was taken, kept for its memory.
     spare: Option<Batch>,
-    /// Emptied header maps of requests, kept for their memory.
-    heads: Vec<HeaderMap>,
 }
 
 impl Batch {
@@ -128,14 +122,16 @@ impl RequestQueue {
         self.open().words.push(protocol::CLOSED);
     }
 
-    pub(super) fn push_request(&mut self, key: Key, request: Request, is_streamed: bool) {
+    pub(super) fn push_request(&mut self, key: Key, request: Request<'_>, is_streamed: bool) {
         let Request {
             route,
             allowed,
             method,
             params,
             decoded_path,
-            head,
+            target,
+            version,
+            fields,
             body,
             incoming: _,
             peer,
@@ -144,21 +140,16 @@ impl RequestQueue {
         let mut first = protocol::REQUEST
             | (method as u32) << 8
             | u32::from(allowed.bits()) << protocol::ALLOWED_SHIFT;
-        if head.version == Version::HTTP_10 {
+        if version == Version::HTTP_10 {
             first |= protocol::HTTP_10;
         }
-        if head.version == Version::HTTP_2 {
+        if version == Version::HTTP_2 {
             first |= protocol::HTTP_2;
         }
         if peer.encrypted {
             first |= protocol::ENCRYPTED;
         }
-        let url = head
-            .uri
-            .path_and_query()
-            .map_or("", |target| target.as_str());
-        let parameters_of = decoded_path.as_deref().unwrap_or(url);
-        if !parameters_of.is_ascii() {
+        if !decoded_path.as_deref().unwrap_or(target).is_ascii() {
             first |= protocol::UTF8_PATH;
         }
         let decoded_path = decoded_path.unwrap_or_default();
@@ -174,32 +165,28 @@ impl RequestQueue {
         }
 
         let text = &mut batch.text;
-        let url = head
-            .uri
-            .path_and_query()
-            .map_or("", |target| target.as_str());
-        text.extend_from_slice(url.as_bytes());
+        text.extend_from_slice(target.as_bytes());
         text.extend_from_slice(decoded_path.as_bytes());
         text.extend_from_slice(peer.ip.as_bytes());
-        let headers_start = text.len();
-        for (name, _) in &head.headers {
-            text.extend_from_slice(name.as_str().as_bytes());
+        let fields_start = text.len();
+        fields.each(|name, _| {
+            text.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
             text.push(b'\n');
-        }
+        });
         text.push(b'\n');
-        for (_, value) in &head.headers {
-            text.extend_from_slice(value.as_bytes());
+        fields.each(|_, value| {
+            text.extend_from_slice(value);
             text.push(b'\n');
-        }
+        });
         batch.words.extend_from_slice(&[
             first,
             key.slot,
             key.serial,
             route.get(),
-            url.len() as u32,
+            target.len() as u32,
             decoded_path.len() as u32,
             peer.ip.len() as u32,
-            (text.len() - headers_start) as u32,
+            (text.len() - fields_start) as u32,
             content_length as u32,
             u32::from(peer.port),
             params.len() as u32,
@@ -208,18 +195,6 @@ impl RequestQueue {
             batch.words.extend_from_slice(&[start, end]);
         }
         batch.requests += 1;
-        let mut headers = head.headers;
-        if self.heads.len() < KEPT_HEADS && headers.capacity() <= KEPT_FIELDS {
-            headers.clear();
-            self.heads.push(headers);
-        }
-    }
-
-    /// Empty header maps with memory, for answers.
-    pub(super) fn take_heads(&mut self, heads: &mut Vec<HeaderMap>) {
-        if heads.is_empty() {
-            std::mem::swap(&mut self.heads, heads);
-        }
     }
 
     /// The next batch, where it has no more words and bytes than there is room for.

@@ -41,16 +41,26 @@ impl Method {
 
     /// The method of a request, or `None` for one that no route can handle.
     pub fn from_http(method: &http::Method) -> Option<Self> {
-        Some(match *method {
-            http::Method::GET => Self::Get,
-            http::Method::HEAD => Self::Head,
-            http::Method::POST => Self::Post,
-            http::Method::PUT => Self::Put,
-            http::Method::PATCH => Self::Patch,
-            http::Method::DELETE => Self::Delete,
-            http::Method::OPTIONS => Self::Options,
+        Self::from_bytes(method.as_str().as_bytes())
+    }
+
+    /// The method of this name, which is case-sensitive (RFC 9110, 9.1).
+    pub fn from_bytes(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"GET" => Self::Get,
+            b"HEAD" => Self::Head,
+            b"POST" => Self::Post,
+            b"PUT" => Self::Put,
+            b"PATCH" => Self::Patch,
+            b"DELETE" => Self::Delete,
+            b"OPTIONS" => Self::Options,
             _ => return None,
         })
+    }
+
+    /// Whether it only asks (RFC 9110, 9.2.1): such requests can be answered at the same time.
+    pub const fn is_safe(self) -> bool {
+        matches!(self, Self::Get | Self::Head | Self::Options)
     }
 
     /// The method's name on the wire, in upper case.

@@ -143,6 +143,39 @@ impl<S: Socket> Corked<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Sends bytes at once; keeps those that there is no room for.
+    pub(super) fn send(
+        &self,
+        slices: [&[u8]; 2],
+        context: &mut Context<'_>,
+    ) -> io::Result<HeldUp> {
+        let mut inner = self.lock();
+        let mut taken = 0;
+        if inner.gathered.is_empty() {
+            let stream = Pin::new(&mut inner.stream);
+            let written = match slices {
+                [one, []] => Write::poll_write(stream, context, one),
+                slices => {
+                    Write::poll_write_vectored(stream, context, &slices.map(IoSlice::new))
+                }
+            };
+            if let Poll::Ready(written) = written {
+                taken = written?;
+            }
+        }
+        inner.taken += taken as u64;
+        inner.unflushed = true;
+        for slice in slices {
+            let of_slice = taken.min(slice.len());
+            taken -= of_slice;
+            inner.gathered.extend_from_slice(&slice[of_slice..]);
+        }
+        Ok(match inner.poll_uncork(context) {
+            Poll::Ready(sent) => sent.map(|()| HeldUp::Not)?,
+            Poll::Pending => HeldUp::Writing(inner.taken),
+        })
+    }
+
     /// What the client keeps the connection waiting for, if anything. With `in_progress` what was
     /// read so far is of a request in progress, and not the beginning of another.
     pub(super) fn held_up(&self, in_progress: bool) -> HeldUp {

@@ -61,12 +61,38 @@ impl<S: Socket> Corked<S> {
         Poll::Ready(Ok(!buffer.filled().is_empty()))
     }
 
-    /// hyper serves the connection no more, until there is a request: `unread` is what it has read of
-    /// one. Lets go of memory that only a connection in use needs.
+    /// Takes what was read ahead or, where there is nothing of it, or `partly` a request, that and what has come.
+    /// False at the end of what the client sends.
+    pub(in crate::server) fn poll_received(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+        partly: bool,
+    ) -> Poll<io::Result<bool>> {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        buffer.put_slice(&inner.ahead);
+        if inner.ahead.is_empty() || partly {
+            ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, buffer))?;
+        }
+        let is_more = !partly || buffer.filled().len() > inner.ahead.len();
+        inner.ahead = Vec::new();
+        Poll::Ready(Ok(is_more && !buffer.filled().is_empty()))
+    }
+
+    /// Gives back, of what was received, what is to be received again.
+    pub(in crate::server) fn unread(&self, rest: &[u8]) {
+        if !rest.is_empty() {
+            self.lock().ahead.extend_from_slice(rest);
+        }
+    }
+
+    /// Whoever read and wrote does so no more: `unread` is what he has read that is to be read again, before
+    /// what was read ahead. Lets go of memory that only a connection in use needs.
     pub(in crate::server) fn park(&self, unread: &[u8]) {
         let mut inner = self.lock();
         inner.ahead.splice(..0, unread.iter().copied());
-        inner.gathered = Vec::new();
+        inner.gathered.shrink_to_fit();
     }
 
     /// Where hyper, polled, did not wait for the socket: resolves when the client has left.

@@ -1,0 +1,150 @@
+//! Requests that hyper reads, and whose answers it writes.
+
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    sync::{Mutex, PoisonError},
+    task::Poll,
+};
+
+use hyper::{server::conn::http1, service::service_fn};
+
+use super::{Connection, Outcome};
+use crate::{
+    config::{CONNECTION_BUFFER, Config, MOST_HEADERS},
+    handler::Handler,
+    server::{
+        Unaware,
+        cork::{Corked, HeldUp},
+        socket::Socket,
+        timeouts::{Timeouts, WaitsFor},
+    },
+    service::{Begun, Progress, Service},
+};
+
+/// How many header fields hyper takes where it is told nothing.
+const HYPER_HEADERS: usize = 100;
+
+/// Serves requests until the connection ends, or has been idle for a while: `None`. hyper is to read `begun`
+/// first, once more.
+pub(super) async fn serve<H: Handler, S>(
+    connection: &Connection<'_, H, S>,
+    begun: VecDeque<Begun<'_>>,
+    timeouts: &mut Timeouts,
+    unaware: &mut Unaware,
+    draining: &mut bool,
+) -> Option<Outcome>
+where
+    S: Socket + 'static,
+{
+    let Connection {
+        stream,
+        state,
+        service,
+        shutdown,
+    } = *connection;
+    let begun = Mutex::new(begun);
+    let respond = service_fn(|request| {
+        stream.head_taken();
+        let next = begun
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front();
+        let next = next.unwrap_or_else(|| service.begin(state, request));
+        Service::<H>::go_on(state, next)
+    });
+    let mut serving = Box::new(builder(&service.config).serve_connection(stream.clone(), respond));
+    let mut started = pin!(shutdown.started());
+    let mut waits = false;
+    let mut stopping = false;
+    let outcome = poll_fn(|context| {
+        // Asked once, it wakes this task when there is an answer.
+        if !waits || (!stopping && shutdown.has_started()) {
+            stopping = started.as_mut().poll(context).is_ready();
+            waits = true;
+        }
+        loop {
+            stream.begin();
+            let served = Pin::new(&mut *serving).poll(context);
+            if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
+                return Poll::Ready(Some(Outcome::Gone));
+            }
+            let progress = state.progress();
+            let waits_for = waits_for(stream, &progress);
+            if timeouts
+                .poll(waits_for, &service.config, context)
+                .is_ready()
+            {
+                if !waits_for.is_to_park(&service.config) {
+                    return Poll::Ready(Some(Outcome::TimedOut(waits_for)));
+                }
+                if served.is_pending() && !stopping {
+                    return Poll::Ready(None);
+                }
+            }
+            if stopping && shutdown.is_succeeded() && served.is_pending() {
+                if progress == Progress::EventStream {
+                    return Poll::Ready(Some(Outcome::Gone));
+                }
+                if waits_for == WaitsFor::Request && stream.can_leave(shutdown) {
+                    return Poll::Ready(None);
+                }
+                // It can go over when its request has been answered.
+                if progress != Progress::None {
+                    *unaware = None;
+                }
+            }
+            // Told so, hyper closes what is idle, and what has come of a request is lost with it:
+            // that one is served first.
+            if stopping
+                && !*draining
+                && !stream.can_leave(shutdown)
+                && served.is_pending()
+                && (progress != Progress::None || !stream.has_begun())
+            {
+                *draining = true;
+                Pin::new(&mut *serving).graceful_shutdown();
+                continue;
+            }
+            return match served {
+                Poll::Ready(Ok(())) => Poll::Ready(Some(Outcome::Ended)),
+                Poll::Ready(Err(error)) if error.is_parse() => {
+                    Poll::Ready(Some(Outcome::Malformed))
+                }
+                Poll::Ready(Err(_)) => Poll::Ready(Some(Outcome::Broken)),
+                Poll::Pending => stream.poll_left(context).map(|()| Some(Outcome::Gone)),
+            };
+        }
+    })
+    .await;
+    if outcome.is_none() {
+        stream.park(&serving.into_parts().read_buf);
+    }
+    outcome
+}
+
+fn builder(config: &Config) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // A client's FIN is its leaving: it must end a response nobody will read.
+        .half_close(false)
+        .header_read_timeout(None)
+        .max_buf_size(config.max_header_size.max(CONNECTION_BUFFER));
+    // Told of it, hyper makes room for them on the heap, request by request.
+    if config.max_headers_count > HYPER_HEADERS {
+        builder.max_headers(config.max_headers_count.min(MOST_HEADERS));
+    }
+    builder
+}
+
+/// What a connection that has been polled waits for.
+fn waits_for<S: Socket>(stream: &Corked<S>, progress: &Progress) -> WaitsFor {
+    let in_progress = *progress != Progress::None;
+    match stream.held_up(in_progress) {
+        HeldUp::Writing(taken) if *progress != Progress::EventStream => WaitsFor::Client(taken),
+        HeldUp::Reading => WaitsFor::Head,
+        HeldUp::Not if !in_progress => WaitsFor::Request,
+        HeldUp::Writing(_) | HeldUp::Not => WaitsFor::Server,
+    }
+}

@@ -1,0 +1,128 @@
+//! A connection that speaks HTTP/1.
+//!
+//! Requests that have come whole are read and answered without hyper (`whole`). For all else there is hyper
+//! (`by_hyper`), which goes on in the middle of what was begun; after a while without a request it is let go of.
+
+mod answer;
+mod by_hyper;
+mod whole;
+
+use std::{future::poll_fn, io, sync::atomic::Ordering};
+
+use tokio::time::timeout;
+
+use super::{
+    Shutdown, Unaware,
+    cork::Corked,
+    socket::Socket,
+    timeouts::{Timeouts, WaitsFor},
+};
+use crate::{
+    config::LINGER,
+    handler::{Handler, Peer},
+    service::{ConnectionState, Service},
+};
+
+/// What both ways of serving a connection have to do with.
+struct Connection<'a, H, S> {
+    stream: &'a Corked<S>,
+    state: &'a ConnectionState,
+    service: &'a Service<H>,
+    shutdown: &'a Shutdown,
+}
+
+/// Serves HTTP/1.0 and HTTP/1.1: requests one after the other, until one side has had enough.
+pub(super) async fn serve<H: Handler, S>(
+    stream: Corked<S>,
+    peer: Peer,
+    service: &Service<H>,
+    shutdown: &Shutdown,
+    mut unaware: Unaware,
+) where
+    S: Socket + 'static,
+{
+    let state = ConnectionState::new(peer, Some(stream.passage()));
+    let connection = Connection {
+        stream: &stream,
+        state: &state,
+        service,
+        shutdown,
+    };
+    // The connection ends with the request in progress.
+    let mut draining = false;
+    let mut timeouts = Timeouts::new();
+    let mut parked = None;
+    let outcome = loop {
+        let begun = match whole::serve(&connection, &mut timeouts, parked.take()).await {
+            Ok(begun) => begun,
+            Err(outcome) => break outcome,
+        };
+        let (unaware, draining) = (&mut unaware, &mut draining);
+        if let Some(outcome) =
+            by_hyper::serve(&connection, begun, &mut timeouts, unaware, draining).await
+        {
+            break outcome;
+        }
+        parked = Some(service.parking.park());
+    };
+    let linger = match outcome {
+        Outcome::Idle if stream.leave(shutdown).await => return,
+        Outcome::Gone | Outcome::TimedOut(WaitsFor::Request | WaitsFor::ParkedRequest) => return,
+        // What is on its way goes nowhere, and must not look complete.
+        Outcome::TimedOut(WaitsFor::Client(_)) => return stream.reset(),
+        Outcome::TimedOut(_) => {
+            stream.write_last(request_timeout().as_bytes());
+            true
+        }
+        Outcome::Broken if state.close_delimited.load(Ordering::Relaxed) => {
+            // The end of such a response is the end of the connection: only a reset says that it
+            // is not whole.
+            return stream.reset();
+        }
+        Outcome::Malformed => true,
+        Outcome::Idle => false,
+        Outcome::Ended | Outcome::Broken => {
+            state.answered_early.load(Ordering::Relaxed) || (draining && stream.has_begun())
+        }
+    };
+    let _ = shutdown
+        .unless_expired(timeout(LINGER, end(&stream, linger)))
+        .await;
+}
+
+/// How a connection was left.
+enum Outcome {
+    /// As both sides wanted.
+    Ended,
+    /// The client broke the protocol; it was told so.
+    Malformed,
+    /// A response could not be completed, or the client left in the middle.
+    Broken,
+    /// Nothing can be sent any more, or is to be.
+    Gone,
+    /// Nothing is in progress, and another process serves from now on.
+    Idle,
+    /// The client kept the connection waiting for too long.
+    TimedOut(WaitsFor),
+}
+
+/// The answer to a head that does not come to its end (RFC 9110, 15.5.9).
+fn request_timeout() -> String {
+    let content = r#"{"error":"Request Timeout","message":"the head took too long"}"#;
+    format!(
+        "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{content}",
+        content.len()
+    )
+}
+
+/// Sends what is left to send and ends the sending side. With `linger`, takes what the client still
+/// sends: closing a socket with unread data resets the connection, and the reset can overtake the
+/// answer (RFC 9112, 9.6).
+async fn end<S: Socket>(stream: &Corked<S>, linger: bool) -> io::Result<()> {
+    poll_fn(|context| stream.poll_end(context)).await?;
+    if linger {
+        while poll_fn(|context| stream.poll_discard(context)).await? > 0 {}
+    }
+    Ok(())
+}
