@@ -13,8 +13,8 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Version, header,
-    request::Parts, uri::PathAndQuery,
+    HeaderMap, HeaderValue, Response as HttpResponse, StatusCode, Version, header, request::Parts,
+    uri::PathAndQuery,
 };
 use http_body::Body;
 use hyper::body::Incoming;
@@ -275,8 +275,7 @@ impl<H: Handler> Service<H> {
             let route = self.config.route(matched.route);
             let limit = route.body_limit.unwrap_or(self.config.body_limit);
             let held = held.insert(self.load.body());
-            let has_room =
-                body.len() <= limit && held.grow(body.len(), limit.max(BODIES_HELD));
+            let has_room = body.len() <= limit && held.grow(body.len(), limit.max(BODIES_HELD));
             if route.streams_body || !has_room {
                 return None;
             }
@@ -371,11 +370,7 @@ impl<H: Handler> Service<H> {
         reply
     }
 
-    fn route(
-        &self,
-        method: Option<Method>,
-        path: &str,
-    ) -> Result<Matched, Box<HyperResponse>> {
+    fn route(&self, method: Option<Method>, path: &str) -> Result<Matched, Box<HyperResponse>> {
         if path == "*" && method == Some(Method::Options) {
             return Err(Box::new(options(Method::ALL.into_iter().collect())));
         }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use libfuzzer_sys::fuzz_target;
 use wapix::{
-    Direct, Exchange, Handler, Peer, Request, Response,
+    Direct, Exchange, Fields, Handler, Head, Peer, Request,
     bridge::{Bridge, Taken},
     router::{Lookup, Method, MethodSet, RouteId, Router, canonicalize},
 };
@@ -38,6 +38,7 @@ const HTTP_10: u32 = 1 << 17;
 const ENCRYPTED: u32 = 1 << 18;
 const CONTENT_APART: u32 = 1 << 19;
 const HTTP_2: u32 = 1 << 20;
+const LONG_VALUE: u8 = 255;
 const SOURCES: [u32; 4] = [0, 1 << 16, 1 << 17, 1 << 18];
 const MEDIA_TYPES: [&str; 3] = ["", "application/json", "text/plain; charset=utf-8"];
 
@@ -106,7 +107,7 @@ struct AnswerHead<'a> {
 }
 
 type Key = (u32, u32);
-type Answered = Pin<Box<dyn Future<Output = Option<Response>>>>;
+type Answered = Pin<Box<dyn Future<Output = Option<(Head, Bytes)>>>>;
 
 /// A request as it has to arrive.
 #[derive(Debug, PartialEq)]
@@ -226,8 +227,14 @@ impl World<'_> {
         }
         headers.push(b'\n');
         for value in head.headers.iter().map(|(_, value)| value) {
+            match u8::try_from(value.len()) {
+                Ok(length) if length < LONG_VALUE => headers.push(length),
+                _ => {
+                    headers.push(LONG_VALUE);
+                    headers.extend_from_slice(&(value.len() as u32).to_le_bytes());
+                }
+            }
             headers.extend_from_slice(value.as_bytes());
-            headers.push(b'\n');
         }
         let uri = head.uri.clone();
         let path = canonicalize(uri.path()).ok()?;
@@ -251,11 +258,11 @@ impl World<'_> {
         ] {
             first |= if holds { flag } else { 0 };
         }
-        let peer = Arc::new(Peer {
+        let peer = Peer {
             ip: "2001:db8::1".to_owned(),
             port: 4711,
             encrypted,
-        });
+        };
         let crossing = Crossing {
             first,
             route: id.get(),
@@ -277,10 +284,12 @@ impl World<'_> {
             method,
             params,
             decoded_path,
-            head,
+            target: head.uri.path_and_query()?.as_str(),
+            version,
+            fields: Fields::Map(&head.headers),
             body: body.into(),
             incoming: None,
-            peer,
+            peer: &peer,
         };
         self.bridge.handle(request, exchange);
         self.woken(true);
@@ -599,10 +608,10 @@ impl World<'_> {
             match (outcome, &request.progress) {
                 (Poll::Pending, Progress::Waiting | Progress::Streaming(..))
                 | (Poll::Ready(None), Progress::Failed) => {}
-                (Poll::Ready(Some(response)), Progress::Answered(status, headers, content)) => {
-                    assert_eq!(response.status, *status);
-                    assert_eq!(response.headers, *headers);
-                    assert_eq!(response.body, *content);
+                (Poll::Ready(Some((head, body))), Progress::Answered(status, headers, content)) => {
+                    assert_eq!(head.status, *status);
+                    assert_eq!(head.headers, *headers);
+                    assert_eq!(body, *content);
                 }
                 (outcome, progress) => panic!("{outcome:?} of {progress:?}"),
             }

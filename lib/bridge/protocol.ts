@@ -37,6 +37,9 @@ export const HTTP_2 = 1 << 20;
 export const CONTENT_STREAMED = 1 << 21;
 export const ALLOWED_SHIFT = 24;
 
+/** Stands before the length of a header field's value that is so long or longer. */
+export const LONG_VALUE = 255;
+
 export const CONTENT_TEXT = 1 << 16;
 export const CONTENT_BYTES = 1 << 17;
 export const CONTENT_BUFFER = 1 << 18;

@@ -43,8 +43,9 @@
 //! has sent `READ`.
 //!
 //! Neither names nor values of header fields can hold a line feed. Those of an answer are `name LF value LF` for
-//! each. Those of a request are `name LF` for each, `LF`, and `value LF` for each: clients of one kind send
-//! the same names again and again, and JavaScript knows them.
+//! each. Those of a request are `name LF` for each, `LF`, and each value behind its length: clients of one kind
+//! send the same names again and again, and JavaScript knows them. The length is one byte, or `LONG_VALUE` and
+//! four bytes, the lowest first.
 
 pub(super) const REQUEST: u32 = 1;
 pub(super) const CANCELLED: u32 = 2;
@@ -81,6 +82,9 @@ pub(super) const HTTP_2: u32 = 1 << 20;
 pub(super) const CONTENT_APART: u32 = 1 << 19;
 /// Of a request: the content is read as it comes.
 pub(super) const CONTENT_STREAMED: u32 = 1 << 21;
+
+/// Stands before the length of a header field's value that is so long or longer.
+pub(super) const LONG_VALUE: u8 = 255;
 
 /// Of a request that no route matched: where the methods of its path begin, a bit for each.
 pub(super) const ALLOWED_SHIFT: u32 = 24;

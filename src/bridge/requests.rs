@@ -170,13 +170,20 @@ impl RequestQueue {
         text.extend_from_slice(peer.ip.as_bytes());
         let fields_start = text.len();
         fields.each(|name, _| {
-            text.extend(name.bytes().map(|byte| byte.to_ascii_lowercase()));
+            text.extend_from_slice(name.as_bytes());
             text.push(b'\n');
         });
+        text[fields_start..].make_ascii_lowercase();
         text.push(b'\n');
         fields.each(|_, value| {
+            match u8::try_from(value.len()) {
+                Ok(length) if length < protocol::LONG_VALUE => text.push(length),
+                _ => {
+                    text.push(protocol::LONG_VALUE);
+                    text.extend_from_slice(&(value.len() as u32).to_le_bytes());
+                }
+            }
             text.extend_from_slice(value);
-            text.push(b'\n');
         });
         batch.words.extend_from_slice(&[
             first,

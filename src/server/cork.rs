@@ -144,20 +144,14 @@ impl<S: Socket> Corked<S> {
     }
 
     /// Sends bytes at once; keeps those that there is no room for.
-    pub(super) fn send(
-        &self,
-        slices: [&[u8]; 2],
-        context: &mut Context<'_>,
-    ) -> io::Result<HeldUp> {
+    pub(super) fn send(&self, slices: [&[u8]; 2], context: &mut Context<'_>) -> io::Result<HeldUp> {
         let mut inner = self.lock();
         let mut taken = 0;
         if inner.gathered.is_empty() {
             let stream = Pin::new(&mut inner.stream);
             let written = match slices {
                 [one, []] => Write::poll_write(stream, context, one),
-                slices => {
-                    Write::poll_write_vectored(stream, context, &slices.map(IoSlice::new))
-                }
+                slices => Write::poll_write_vectored(stream, context, &slices.map(IoSlice::new)),
             };
             if let Poll::Ready(written) = written {
                 taken = written?;

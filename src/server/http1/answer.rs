@@ -4,12 +4,8 @@ use std::{cell::Cell, io::Write, time::SystemTime};
 
 use http::{HeaderMap, StatusCode};
 use httpdate::HttpDate;
-use smallvec::SmallVec;
 
 use crate::field_lines::FieldLines;
-
-/// What is sent together.
-pub(super) type Gathered = SmallVec<[u8; 1024]>;
 
 /// Status and header fields.
 #[derive(Clone, Copy)]
@@ -24,7 +20,7 @@ pub(super) fn write_head(
     head: Head<'_>,
     length: usize,
     is_head: bool,
-    gathered: &mut Gathered,
+    gathered: &mut Vec<u8>,
 ) -> bool {
     let (Head::Lines(status, _) | Head::Map(status, _)) = head;
     // RFC 9110, 8.6: of these nothing is said; what HEAD is to be told, the handler may not have said.
@@ -75,12 +71,10 @@ pub(super) fn write_head(
     true
 }
 
-fn write_field(name: &[u8], value: &[u8], gathered: &mut Gathered) -> bool {
+fn write_field(name: &[u8], value: &[u8], gathered: &mut Vec<u8>) -> bool {
     let is_valid = !name.is_empty()
         && name.iter().all(|byte| IN_A_NAME[usize::from(*byte)])
-        && value
-            .iter()
-            .all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+        && value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
     if !is_valid || is_of_framing(name) {
         return false;
     }

@@ -34,6 +34,8 @@ use crate::{
 const READ: usize = 20 * 1024;
 /// How many requests of one connection are answered at a time.
 const MOST: usize = 64;
+/// What is gathered of answers, usually: no more memory is moved while it grows.
+const GATHERED: usize = 512;
 /// Content from this size on is not copied behind its head.
 const APART: usize = 4 * 1024;
 /// Larger content is hyper's to write: it does not copy what the socket has no room for.
@@ -202,10 +204,13 @@ impl<'a, H: Handler, S: Socket> Requests<'a, H, S> {
                 held_up = HeldUp::Not;
             }
         }
-        let mut gathered = answer::Gathered::new();
+        let mut gathered = Vec::new();
         while held_up == HeldUp::Not
             && let Some((method, begun)) = self.begun.front_mut()
         {
+            if gathered.capacity() == 0 {
+                gathered.reserve(GATHERED);
+            }
             let Poll::Ready(content) = poll_answer(begun, *method, &mut gathered, context) else {
                 break;
             };
@@ -248,7 +253,7 @@ impl<'a, H: Handler, S: Socket> Requests<'a, H, S> {
 fn poll_answer(
     begun: &mut Begun<'_>,
     method: Method,
-    gathered: &mut answer::Gathered,
+    gathered: &mut Vec<u8>,
     context: &mut Context<'_>,
 ) -> Poll<Option<Bytes>> {
     let is_head = method == Method::Head;
