@@ -15,8 +15,8 @@ const open = (options) => channel(`test ${names++}`, options);
 const numbers = (count, first = 1) => Array.from({ length: count }, (_, index) => first + index);
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-for (const ioThreads of [1, 0]) {
-  const on = ioThreads === 1 ? 'on an I/O thread' : "in Node's event loop";
+for (const ioThreads of [1, 3, 0]) {
+  const on = ioThreads === 0 ? "in Node's event loop" : `on I/O threads: ${ioThreads}`;
 
   test(`every subscriber gets every event, once and in order, ${on}`, async (t) => {
     const news = open();
