@@ -262,10 +262,16 @@ for (const ioThreads of [1, 3, 0]) {
       t.is(source.lastEventId, source.events[0].lastEventId);
     }
     const retries = sources.map(({ retry }) => retry).sort((a, b) => a - b);
-    t.deepEqual(
-      retries,
-      numbers(10).map((place) => 500 + (place - 1) * 50),
-    );
+    if (ioThreads > 1) {
+      // Those of each thread at places of their own.
+      t.is(new Set(retries).size, 10);
+      t.true(retries[0] >= 500 && retries[9] < 1000);
+    } else {
+      t.deepEqual(
+        retries,
+        numbers(10).map((place) => 500 + (place - 1) * 50),
+      );
+    }
     t.is(news.size, 1);
     news.publish({ data: 'more' });
     await stays.until(({ events }) => events.length === 2, 'the other server goes on');

@@ -195,8 +195,8 @@ impl BindingServer {
     pub fn close(&self, deadline: u32) {
         if let Some(running) = &*self.running.borrow() {
             let deadline = Duration::from_millis(deadline.into());
-            for bridge in &running.bridges {
-                bridge.send_subscribers_away();
+            for (index, bridge) in running.bridges.iter().enumerate() {
+                bridge.send_subscribers_away(index, running.bridges.len());
             }
             running.transport.close(deadline);
         }
