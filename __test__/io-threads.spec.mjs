@@ -1,4 +1,4 @@
-// Where sockets are served: on a thread of their own, or on the JavaScript thread.
+// Where sockets are served: on threads of their own, or on the JavaScript thread.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -28,49 +28,51 @@ const THREADS = (options) => `
   });
 `;
 
-/** Whether a server with `options` serves sockets on a thread of their own. */
-async function hasIoThread(options, { env = {}, through = [] } = {}) {
+/** How many threads of their own sockets have with `options`. */
+async function ioThreads(options, { env = {}, through = [] } = {}) {
   const { WAPIX_IO_THREADS: _, ...inherited } = process.env;
   const [file, ...args] = [...through, process.execPath, '-e', THREADS(options)];
   const { stdout } = await run(file, args, { env: { ...inherited, ...env } });
-  return /^wapix-io$/m.test(stdout);
+  return stdout.match(/^wapix-io-\d+$/gm)?.length ?? 0;
 }
 
-onLinux('sockets are served on the thread that ioThreads says', async (t) => {
-  t.true(await hasIoThread('{ ioThreads: 1 }'));
-  t.false(await hasIoThread('{ ioThreads: 0 }'));
+onLinux('sockets are served on as many threads as ioThreads says', async (t) => {
+  for (const count of [0, 1, 3, 64]) t.is(await ioThreads(`{ ioThreads: ${count} }`), count);
 });
 
 onLinux('WAPIX_IO_THREADS says where the option does not', async (t) => {
-  t.true(await hasIoThread('{}', { env: { WAPIX_IO_THREADS: '1' } }));
-  t.false(await hasIoThread('{}', { env: { WAPIX_IO_THREADS: '0' } }));
-  t.true(await hasIoThread('{ ioThreads: 1 }', { env: { WAPIX_IO_THREADS: '0' } }));
+  for (const count of ['0', '1', '2']) {
+    t.is(await ioThreads('{}', { env: { WAPIX_IO_THREADS: count } }), Number(count));
+  }
+  t.is(await ioThreads('{ ioThreads: 1 }', { env: { WAPIX_IO_THREADS: '0' } }), 1);
 });
 
 if (process.platform === 'linux' && !installed('taskset')) {
   missing(test, 'one core', 'taskset', 'apt-get install util-linux');
 } else {
   onLinux('a process that may use one core has no thread for sockets', async (t) => {
-    t.false(await hasIoThread('{}', { through: ['taskset', '-c', '0'] }));
+    t.is(await ioThreads('{}', { through: ['taskset', '-c', '0'] }), 0);
   });
 }
 
-for (const ioThreads of [2, -1, 0.5, '1', null]) {
+for (const ioThreads of [65, -1, 0.5, '1', null]) {
   test(`ioThreads ${JSON.stringify(ioThreads)} is refused`, (t) => {
     const error = t.throws(() => createServer({}, { ioThreads }));
     t.is(error.code, 'WAPIX_INVALID_OPTION');
-    t.is(error.message, `ioThreads is 0 or 1, not ${ioThreads}`);
+    t.is(error.message, `ioThreads is a whole number from 0 to 64, not ${ioThreads}`);
   });
 }
 
-test('--io-threads is 0 or 1', async (t) => {
+test('--io-threads is a whole number from 0 to 64', async (t) => {
   const { root } = project(t, { 'src/routes/get.mjs': "export { default } from '../get.mjs';" });
-  const { code, stderr } = await wapix(t, root, ['start', '--io-threads', '2']).exit;
-  t.is(code, 2);
-  t.regex(stderr, /--io-threads is "2": it is 0 or 1\./);
+  for (const threads of ['65', '1.5', '']) {
+    const { code, stderr } = await wapix(t, root, ['start', '--io-threads', threads]).exit;
+    t.is(code, 2);
+    t.true(stderr.includes(`--io-threads is "${threads}": it is a whole number from 0 to 64.`));
+  }
 });
 
-for (const ioThreads of [0, 1]) {
+for (const ioThreads of [0, 1, 3]) {
   test(`ioThreads ${ioThreads}: timers run while requests keep coming`, async (t) => {
     const server = await serve(t, { '/': { get: () => json({}) } }, { ioThreads });
     const origin = originOf(server);

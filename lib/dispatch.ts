@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 // Node's global is an accessor, called each time.
 import { performance } from 'node:perf_hooks';
 import { Inbox } from './bridge/inbox.js';
-import type { BindingServer } from './bridge/native.js';
+import type { BindingBridge } from './bridge/native.js';
 import { Outbox } from './bridge/outbox.js';
 import { parseContent } from './content.js';
 import { WapixError } from './errors.js';
@@ -30,7 +30,7 @@ export class Dispatcher {
 
   /** @param onClosed - the server has closed; no request comes any more */
   constructor(
-    native: BindingServer,
+    native: BindingBridge,
     routes: readonly Route[],
     trust: Trust,
     hooks: Hooks,

@@ -17,7 +17,7 @@ export class Injection {
   readonly #connect: () => NetSocket;
 
   /** @param onWork - takes what the server has for JavaScript */
-  constructor(native: BindingServer, onWork: () => void) {
+  constructor(native: BindingServer, onWork: (() => void)[]) {
     if (process.platform === 'win32') {
       // There are no socket pairs: a port of this machine's own that nobody knows of.
       const { port = 0 } = native.listen({ ip: '127.0.0.1', port: 0 }, onWork);

@@ -61,13 +61,19 @@ export function readLimit<Key extends string>(
 /** What says where I/O is done, where the options do not. */
 const IO_THREADS = 'WAPIX_IO_THREADS';
 
+/** As many as the cores of a large machine. */
+const MOST_IO_THREADS = 64;
+
+/** What `ioThreads` may be. */
+export const IO_THREADS_RANGE = `a whole number from 0 to ${MOST_IO_THREADS}`;
+
 /** Whether there is an event loop to serve in; Bun has libuv's functions only to abort in them. */
 const HAS_LIBUV = !('bun' in process.versions || 'deno' in process.versions);
 
 /**
  * How many threads do I/O, where anybody says, or there is no choice.
  *
- * @throws `WAPIX_INVALID_OPTION` for anything but 0 and 1
+ * @throws `WAPIX_INVALID_OPTION` for anything but a whole number from 0 to 64
  */
 export function readIoThreads(options: ServerOptions): number | undefined {
   const fromEnvironment = process.env[IO_THREADS];
@@ -75,8 +81,14 @@ export function readIoThreads(options: ServerOptions): number | undefined {
     options.ioThreads !== undefined || fromEnvironment === undefined
       ? ['ioThreads', options.ioThreads]
       : [IO_THREADS, Number(fromEnvironment)];
-  if (threads === undefined || threads === 0 || threads === 1) return HAS_LIBUV ? threads : 1;
-  throw new WapixError('WAPIX_INVALID_OPTION', `${name} is 0 or 1, not ${String(threads)}`);
+  if (threads === undefined || isIoThreads(threads)) return HAS_LIBUV ? threads : threads || 1;
+  const message = `${name} is ${IO_THREADS_RANGE}, not ${String(threads)}`;
+  throw new WapixError('WAPIX_INVALID_OPTION', message);
+}
+
+/** Whether there can be so many threads that do I/O. */
+export function isIoThreads(threads: number): boolean {
+  return Number.isInteger(threads) && threads >= 0 && threads <= MOST_IO_THREADS;
 }
 
 /**

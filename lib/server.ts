@@ -51,7 +51,10 @@ export function createLoggedServer(
 
 class Server extends EventEmitter implements Contract {
   readonly #native: BindingServer;
-  readonly #dispatcher: Dispatcher;
+  /** What takes the work of each thread that does I/O. */
+  readonly #onWork: (() => void)[];
+  /** How many of these threads have ended. */
+  #closed = 0;
   #ca: Buffer | undefined;
   #address: AddressInfo | string | null = null;
   #state: 'idle' | 'resolving' | 'listening' | 'closing' = 'idle';
@@ -86,11 +89,18 @@ class Server extends EventEmitter implements Contract {
     } catch (error) {
       throw fromNative(error);
     }
-    this.#dispatcher = new Dispatcher(this.#native, served, trust, hooks, () => this.#onClosed());
+    const onWorkOf = (native: BindingServer, onClosed: () => void) =>
+      native
+        .bridges()
+        .map((bridge) => new Dispatcher(bridge, served, trust, hooks, onClosed).onWork);
+    this.#onWork = onWorkOf(this.#native, () => this.#onClosed());
     this.#makeInjection = () => {
-      const native = createNative(table, settings);
-      const dispatcher = new Dispatcher(native, served, trust, hooks, () => {});
-      return new Injection(native, dispatcher.onWork);
+      // A test's requests are no load for more than one thread.
+      const native = createNative(table, { ...settings, ...(ioThreads && { ioThreads: 1 }) });
+      return new Injection(
+        native,
+        onWorkOf(native, () => {}),
+      );
     };
   }
 
@@ -189,7 +199,7 @@ class Server extends EventEmitter implements Contract {
             ...(backlog === undefined ? {} : { backlog }),
             ...(where.reusePort ? { reusePort: true } : {}),
           },
-          this.#dispatcher.onWork,
+          this.#onWork,
         ),
       ({ errno }) => errno,
     );
@@ -207,7 +217,11 @@ class Server extends EventEmitter implements Contract {
     });
   }
 
+  /** One of the threads that do I/O has ended. */
   #onClosed(): void {
+    this.#closed += 1;
+    if (this.#closed < this.#onWork.length) return;
+    this.#closed = 0;
     this.#native.release();
     this.#state = 'idle';
     this.#address = null;

@@ -21,9 +21,12 @@ impl Load {
 
     /// Counts a request for as long as what it returns lives; `None` where it is one too many.
     pub(crate) fn admit(&self, config: &Config) -> Option<Share<'_>> {
-        let limit = config.max_concurrent_requests.unwrap_or(usize::MAX);
         let mut share = Share::of(&self.requests);
-        share.grow(1, limit).then_some(share)
+        match config.max_concurrent_requests {
+            Some(limit) => share.grow(1, limit).then_some(share),
+            // Where nobody asks there is no number that all threads would write to.
+            None => Some(share),
+        }
     }
 
     /// What a body that is being read holds: nothing yet.
@@ -60,6 +63,8 @@ impl<'a> Share<'a> {
 
 impl Drop for Share<'_> {
     fn drop(&mut self) {
-        self.whole.fetch_sub(self.part, Ordering::Relaxed);
+        if self.part > 0 {
+            self.whole.fetch_sub(self.part, Ordering::Relaxed);
+        }
     }
 }

@@ -39,13 +39,14 @@ const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 pub(crate) type HyperResponse = HttpResponse<ResponseBody>;
 
-/// What every connection of a server shares.
+/// What every connection of a server that is served in one place shares.
 pub(crate) struct Service<H> {
     pub(crate) router: Arc<Router>,
     pub(crate) handler: H,
     pub(crate) config: Config,
-    pub(crate) load: Load,
-    pub(crate) parking: Parking,
+    /// Of the whole server, as the next one.
+    pub(crate) load: Arc<Load>,
+    pub(crate) parking: Arc<Parking>,
 }
 
 /// What every request of one connection shares.
@@ -139,6 +140,17 @@ pub(crate) enum Begun<'a> {
 }
 
 impl<H: Handler> Service<H> {
+    /// The same server's, in another place.
+    pub(crate) fn beside(&self, handler: H) -> Self {
+        Self {
+            router: Arc::clone(&self.router),
+            handler,
+            config: self.config.clone(),
+            load: Arc::clone(&self.load),
+            parking: Arc::clone(&self.parking),
+        }
+    }
+
     /// Answers one request. What needs no waiting is done before the future is made: it is moved
     /// about by hyper, and small.
     pub(crate) fn respond<'a>(

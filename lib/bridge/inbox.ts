@@ -1,5 +1,5 @@
 import { Exchange, type Route } from '../exchange.js';
-import type { BindingServer } from './native.js';
+import type { BindingBridge } from './native.js';
 import {
   BATCH_HEADER_WORDS,
   BODY,
@@ -55,7 +55,7 @@ interface Batch {
 
 /** Takes batches from Rust and makes exchanges of them. */
 export class Inbox {
-  readonly #native: BindingServer;
+  readonly #native: BindingBridge;
   readonly #routes: readonly Route[];
   readonly #receiver: Receiver;
   /** The exchanges that are not over, by slot. */
@@ -63,7 +63,7 @@ export class Inbox {
   #words = new Uint32Array(8 * 1024);
   #bytes = Buffer.allocUnsafeSlow(256 * 1024);
 
-  constructor(native: BindingServer, routes: readonly Route[], receiver: Receiver) {
+  constructor(native: BindingBridge, routes: readonly Route[], receiver: Receiver) {
     this.#native = native;
     this.#routes = routes;
     this.#receiver = receiver;

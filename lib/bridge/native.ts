@@ -4,6 +4,7 @@ import { version } from '../version.js';
 
 type Binding = typeof import('../../binding/index.js');
 export type BindingServer = InstanceType<Binding['BindingServer']>;
+export type BindingBridge = InstanceType<Binding['BindingBridge']>;
 
 /**
  * The binaries of a release. Written out, because what traces the files that a program needs does not

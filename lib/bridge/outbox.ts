@@ -1,7 +1,7 @@
 // Node's global is an accessor, called each time.
 import { Buffer } from 'node:buffer';
 import type { Subscribing } from '../channel.js';
-import type { BindingServer } from './native.js';
+import type { BindingBridge } from './native.js';
 import {
   CHUNK,
   CONTENT_BUFFER,
@@ -43,7 +43,7 @@ export type Content = string | Uint8Array | undefined;
  * has been run, or when the microtask queue has drained.
  */
 export class Outbox {
-  readonly #native: BindingServer;
+  readonly #native: BindingBridge;
   readonly #words = new Uint32Array(WORDS_ROOM);
   readonly #textBuffer = Buffer.allocUnsafeSlow(TEXT_ROOM);
   readonly #bytes = Buffer.allocUnsafeSlow(BYTES_ROOM);
@@ -61,7 +61,7 @@ export class Outbox {
     this.flush();
   };
 
-  constructor(native: BindingServer) {
+  constructor(native: BindingBridge) {
     this.#native = native;
   }
 

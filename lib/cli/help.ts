@@ -18,9 +18,8 @@ Options
       --trust-proxy <who>
                         whose X-Forwarded-For is believed: true, loopback, an address or a range
                         (repeatable)
-      --io-threads <0|1>
-                        0: serve sockets on the JavaScript thread; 1: on a thread of their own
-                        (default: $WAPIX_IO_THREADS, else by the cores there are)
+      --io-threads <n>  how many threads serve sockets; 0: the JavaScript thread does
+                        (default: $WAPIX_IO_THREADS, else 0 where there is one core, else 1)
       --liveness-path <path>
                         answer 200 there as long as the server serves, before any route
       --close-deadline <ms>

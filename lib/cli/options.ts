@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { WapixError } from '../errors.js';
-import { LIMITS, type Limits } from '../options.js';
+import { IO_THREADS_RANGE, isIoThreads, LIMITS, type Limits } from '../options.js';
 
 /** What to serve and where; plain data, as it is handed to the process that serves. */
 export interface ServeOptions {
@@ -16,7 +16,7 @@ export interface ServeOptions {
   readonly ca?: string;
   readonly limits: Limits;
   readonly trustProxy?: true | readonly string[];
-  readonly ioThreads?: 0 | 1;
+  readonly ioThreads?: number;
   readonly livenessPath?: string;
   /** How long requests in flight may take to finish once it is stopped, in milliseconds. */
   readonly closeDeadline?: number;
@@ -211,9 +211,10 @@ function readNumber(option: string, text: string): number {
   return Number(text);
 }
 
-function readIoThreads(text: string): 0 | 1 {
-  if (text !== '0' && text !== '1') throw invalid(`--io-threads is "${text}": it is 0 or 1.`);
-  return text === '0' ? 0 : 1;
+function readIoThreads(text: string): number {
+  const threads = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (isIoThreads(threads)) return threads;
+  throw invalid(`--io-threads is "${text}": it is ${IO_THREADS_RANGE}.`);
 }
 
 function readTrust(words: readonly string[]): true | readonly string[] {

@@ -9,13 +9,14 @@
 )]
 
 mod address;
+mod bridge;
 mod channel;
 mod content;
 #[cfg(unix)]
 mod descriptors;
 #[cfg(unix)]
 mod in_loop;
-mod io_thread;
+mod io_threads;
 mod memory;
 mod options;
 mod routes;
@@ -31,7 +32,8 @@ fn coded(code: &str, message: impl ToString) -> Error<String> {
     Error::new(code.to_owned(), message.to_string())
 }
 
-/// How many files a server may wait for the disk for at a time: twice what Node has for all of its.
+/// How many files a thread that does I/O may wait for the disk for at a time: twice what Node has for all
+/// of its.
 const FILE_THREADS: usize = 8;
 
 /// Runs a closure when it is dropped.

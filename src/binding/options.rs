@@ -23,7 +23,7 @@ pub struct BindingOptions {
     pub request_timeout: Option<f64>,
     pub keep_alive_timeout: Option<f64>,
     pub write_timeout: Option<f64>,
-    /// 0 for JavaScript's own thread; by the cores there are where it is not given.
+    /// How many threads do I/O; 0 for JavaScript's own, by the cores there are where it is not given.
     pub io_threads: Option<u32>,
     pub liveness_path: Option<String>,
     /// Whether JavaScript answers what no route matches. Its route is one more than there are.

@@ -11,9 +11,7 @@ use std::{
 
 use napi::{
     CleanupEnvHook, Env,
-    bindgen_prelude::{
-        Buffer, BufferSlice, Error, Function, Result, Uint8ArraySlice, Uint32ArraySlice,
-    },
+    bindgen_prelude::{Error, Function, Result},
 };
 use napi_derive::napi;
 
@@ -21,6 +19,7 @@ use napi_derive::napi;
 use super::descriptors::inherited;
 use super::{
     address::{BindingAddress, BindingListening, bind, listening, not_listening},
+    bridge::BindingBridge,
     coded,
     memory::give_back,
     options::{BindingOptions, config_of},
@@ -29,11 +28,7 @@ use super::{
 };
 #[cfg(unix)]
 use crate::{Arrivals, Introducer, Successor, introductions};
-use crate::{
-    Config, Direct, Listener, Server, Tls,
-    bridge::{Bridge, Taken},
-    router::Router,
-};
+use crate::{Config, Listener, Server, Tls, bridge::Bridge, router::Router};
 
 /// The routes and settings of a server, and the server while it runs.
 #[napi]
@@ -42,12 +37,13 @@ pub struct BindingServer {
     config: Config,
     tls: Option<Tls>,
     placement: Placement,
-    running: RefCell<Option<Running>>,
+    running: Rc<RefCell<Option<Running>>>,
 }
 
-struct Running {
-    bridge: Arc<Bridge>,
-    transport: Rc<Transport>,
+pub(super) struct Running {
+    /// One for each thread that does I/O.
+    pub(super) bridges: Vec<Arc<Bridge>>,
+    pub(super) transport: Rc<Transport>,
     cleanup: CleanupEnvHook<Weak<Transport>>,
     #[cfg(unix)]
     introducer: Introducer,
@@ -75,19 +71,28 @@ pub fn create_server(
         config,
         tls,
         placement,
-        running: RefCell::new(None),
+        running: Rc::default(),
     })
 }
 
 #[napi]
 impl BindingServer {
-    /// Binds and starts serving. `onWork` is called when `take` has something, and must not throw.
+    /// What crosses is taken from, and handed to, each of these: one for each thread that does I/O.
+    #[napi]
+    pub fn bridges(&self) -> Vec<BindingBridge> {
+        (0..self.placement.bridges())
+            .map(|index| BindingBridge::new(Rc::clone(&self.running), index))
+            .collect()
+    }
+
+    /// Binds and starts serving. There is an `onWork` for each of `bridges`: called when its `take` has
+    /// something, it must not throw.
     #[napi]
     pub fn listen(
         &self,
         env: Env,
         address: BindingAddress,
-        on_work: Function<'_, (), ()>,
+        on_work: Vec<Function<'_, (), ()>>,
     ) -> Result<BindingListening> {
         if self.running.borrow().is_some() {
             return Err(Error::from_reason("the server is running already"));
@@ -122,7 +127,7 @@ impl BindingServer {
         env: &Env,
         listener: Listener,
         #[cfg(unix)] arrivals: Option<Arrivals>,
-        on_work: &Function<'_, (), ()>,
+        on_work: &[Function<'_, (), ()>],
     ) -> Result<()> {
         #[cfg(unix)]
         let (introducer, introductions) = introductions();
@@ -137,7 +142,7 @@ impl BindingServer {
             };
             server
         };
-        let (transport, bridge) = Transport::start(self.placement, env, on_work, make_server)?;
+        let (transport, bridges) = Transport::start(self.placement, env, on_work, make_server)?;
         let transport = Rc::new(transport);
         // Threads must not outlive the environment (worker.terminate()): it ends when they have.
         // Weak: the hook's own data is never freed, not even when the hook is removed.
@@ -147,7 +152,7 @@ impl BindingServer {
             }
         })?;
         *self.running.borrow_mut() = Some(Running {
-            bridge,
+            bridges,
             transport,
             cleanup,
             #[cfg(unix)]
@@ -163,131 +168,6 @@ impl BindingServer {
         match &self.tls {
             Some(tls) => server.with_tls(tls.clone()),
             None => server,
-        }
-    }
-
-    /// Takes the next batch. `words[0]` says what: 0 nothing, 1 a batch (`words[1]` its words from
-    /// index 4 on, `words[2]` bytes of its text, `words[3]` whether there is another), 2 too little
-    /// room (`words[1]` words and `words[2]` bytes are needed). Large content is returned.
-    #[napi]
-    pub fn take(
-        &self,
-        mut words: Uint32ArraySlice<'_>,
-        mut bytes: BufferSlice<'_>,
-    ) -> Option<Vec<Buffer>> {
-        // SAFETY: nobody else refers to these words until this returns. JavaScript waits, and nothing
-        // here calls it; `lib/bridge/inbox.ts` made the array, of memory that no other thread shares
-        // and `bytes` is no part of.
-        #[expect(unsafe_code, reason = "napi has no safe way to write to a Uint32Array")]
-        let words = unsafe { words.as_mut() };
-        let [what, count, size, more, records @ ..] = words else {
-            return None;
-        };
-        let running = self.running.borrow();
-        let mut apart = Vec::new();
-        let taken = running.as_ref().map_or(Taken::Empty, |running| {
-            running.bridge.take(records, &mut bytes, &mut apart)
-        });
-        match taken {
-            Taken::Empty => *what = 0,
-            Taken::Batch {
-                words,
-                text,
-                more: another,
-            } => {
-                (*what, *count, *size, *more) = (1, words as u32, text as u32, another.into());
-            }
-            Taken::NeedsRoom { words, bytes } => {
-                (*what, *count, *size) = (2, words as u32 + 4, bytes as u32);
-            }
-        }
-        if apart.is_empty() {
-            return None;
-        }
-        Some(
-            apart
-                .into_iter()
-                .map(|content| Vec::from(content).into())
-                .collect(),
-        )
-    }
-
-    /// Hands over answers: `count` words, `textLength` bytes of `text`, `byteLength` of `bytes`, and
-    /// `buffers`, which may be written to again once this returns. They wait for `wake`.
-    #[napi]
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "an object of them would cost more than the call"
-    )]
-    pub fn answer(
-        &self,
-        words: &[u32],
-        count: u32,
-        text: &[u8],
-        text_length: u32,
-        bytes: &[u8],
-        byte_length: u32,
-        buffers: Option<Vec<Uint8ArraySlice<'_>>>,
-    ) {
-        let running = self.running.borrow();
-        let Some(running) = running.as_ref() else {
-            return;
-        };
-        let words = words.get(..count as usize).unwrap_or(words);
-        let text = text.get(..text_length as usize).unwrap_or(text);
-        let bytes = bytes.get(..byte_length as usize).unwrap_or(bytes);
-        let buffers = buffers.iter().flatten().map(|buffer| &**buffer);
-        running.bridge.answer(words, text, bytes, buffers);
-    }
-
-    /// Writes a large chunk of the streamed response of `slot` and `serial` to its socket, where the
-    /// `sent` bytes handed over before it have been written. 0: it has to be handed over; 1: written;
-    /// 2: written in part, and `DRAINED` tells of the rest. It may be written to again once this
-    /// returns.
-    #[napi]
-    pub fn write(&self, slot: u32, serial: u32, chunk: &[u8], sent: f64) -> u32 {
-        let running = self.running.borrow();
-        let Some(running) = running.as_ref() else {
-            return 0;
-        };
-        match running.bridge.write(slot, serial, chunk, sent as u64) {
-            Direct::Not => 0,
-            Direct::Whole => 1,
-            Direct::Partly => 2,
-        }
-    }
-
-    /// Hands over `length` bytes of a file from `position` on, which end the streamed response of
-    /// `slot` and `serial`. The file may be closed once this returns. False where it is not a
-    /// regular file, or the platform has no file descriptors.
-    #[napi]
-    pub fn answer_with_file(
-        &self,
-        slot: u32,
-        serial: u32,
-        fd: i32,
-        position: f64,
-        length: f64,
-    ) -> bool {
-        let running = self.running.borrow();
-        match (running.as_ref(), regular_file(fd)) {
-            (Some(running), Some(file)) => {
-                // Whole numbers up to 2^53, and infinity, which is the largest there is.
-                let (position, length) = (position as u64, length as u64);
-                running
-                    .bridge
-                    .answer_with_file(slot, serial, file, position, length);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Has what `answer` handed over sent.
-    #[napi]
-    pub fn wake(&self) {
-        if let Some(running) = &*self.running.borrow() {
-            running.transport.wake(&running.bridge);
         }
     }
 
@@ -310,12 +190,14 @@ impl BindingServer {
     }
 
     /// Stops accepting and, at the latest after `deadline` milliseconds, closes what is left. The
-    /// last record of the last batch says when it has happened.
+    /// last record of each bridge says when it has happened there.
     #[napi]
     pub fn close(&self, deadline: u32) {
         if let Some(running) = &*self.running.borrow() {
             let deadline = Duration::from_millis(deadline.into());
-            running.bridge.send_subscribers_away();
+            for (index, bridge) in running.bridges.iter().enumerate() {
+                bridge.send_subscribers_away(index, running.bridges.len());
+            }
             running.transport.close(deadline);
         }
     }
@@ -344,7 +226,7 @@ impl BindingServer {
 impl BindingServer {
     /// Starts serving nobody but those that `connect`.
     #[napi]
-    pub fn serve_nowhere(&self, env: Env, on_work: Function<'_, (), ()>) -> Result<()> {
+    pub fn serve_nowhere(&self, env: Env, on_work: Vec<Function<'_, (), ()>>) -> Result<()> {
         self.run(&env, Listener::nowhere(), None, &on_work)?;
         self.set_ref(&env, false);
         Ok(())
@@ -375,26 +257,4 @@ impl BindingServer {
         }
         Ok(())
     }
-}
-
-/// The file behind a descriptor of JavaScript's, as a descriptor of our own.
-#[cfg(unix)]
-fn regular_file(fd: i32) -> Option<std::fs::File> {
-    use std::os::fd::BorrowedFd;
-
-    if fd < 0 {
-        return None;
-    }
-    // SAFETY: not -1, and open until this returns: `lib/stream.ts` took it from a `fs.ReadStream` that
-    // nobody has destroyed, and JavaScript waits. An application that closed it behind the stream's
-    // back gets no file, or that of whoever opened one since, as from Node; no memory is at stake.
-    #[expect(unsafe_code, reason = "JavaScript knows a file by its number only")]
-    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
-    let file = std::fs::File::from(borrowed.try_clone_to_owned().ok()?);
-    file.metadata().ok()?.is_file().then_some(file)
-}
-
-#[cfg(not(unix))]
-fn regular_file(_: i32) -> Option<std::fs::File> {
-    None
 }

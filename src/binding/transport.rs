@@ -1,13 +1,13 @@
-//! Where a server's I/O is done: on a thread of its own, or in Node's event loop.
+//! Where a server's I/O is done: on threads of its own, or in Node's event loop.
 
 use std::{sync::Arc, thread::available_parallelism, time::Duration};
 
 use napi::{
     Env,
-    bindgen_prelude::{Function, Result},
+    bindgen_prelude::{Error, Function, Result},
 };
 
-use super::io_thread::IoThread;
+use super::io_threads::IoThreads;
 #[cfg(unix)]
 use super::{in_loop::InLoop, uv};
 #[cfg(unix)]
@@ -17,8 +17,8 @@ use crate::{Server, Shutdown, bridge::Bridge};
 /// Where I/O is done.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Placement {
-    /// On a thread of its own: JavaScript has its thread to itself.
-    IoThread,
+    /// On so many threads of its own: JavaScript has its thread to itself.
+    IoThreads(usize),
     /// On JavaScript's thread: where there is one core, handing over to another thread costs, and
     /// gains nothing.
     InLoop,
@@ -35,7 +35,15 @@ impl Placement {
         if io_threads == 0 && has_event_loop() {
             Self::InLoop
         } else {
-            Self::IoThread
+            Self::IoThreads(io_threads.max(1) as usize)
+        }
+    }
+
+    /// How many threads do I/O, each with a bridge of its own.
+    pub(super) fn bridges(self) -> usize {
+        match self {
+            Self::IoThreads(threads) => threads,
+            Self::InLoop => 1,
         }
     }
 }
@@ -52,7 +60,7 @@ fn has_event_loop() -> bool {
 
 /// A server at work.
 pub(super) enum Transport {
-    IoThread(IoThread),
+    IoThreads(IoThreads),
     #[cfg(unix)]
     InLoop(InLoop),
 }
@@ -65,22 +73,25 @@ impl Transport {
     pub(super) fn start(
         placement: Placement,
         env: &Env,
-        on_work: &Function<'_, (), ()>,
+        on_work: &[Function<'_, (), ()>],
         make_server: impl FnOnce(&Arc<Bridge>) -> Server<Arc<Bridge>>,
-    ) -> Result<(Self, Arc<Bridge>)> {
+    ) -> Result<(Self, Vec<Arc<Bridge>>)> {
+        let ([first, others @ ..], true) = (on_work, on_work.len() == placement.bridges()) else {
+            return Err(Error::from_reason("a bridge has one `onWork`"));
+        };
         #[cfg(unix)]
         if placement == Placement::InLoop {
-            let (in_loop, bridge) = InLoop::start(env, on_work, make_server)?;
-            return Ok((Self::InLoop(in_loop), bridge));
+            let (in_loop, bridge) = InLoop::start(env, first, make_server)?;
+            return Ok((Self::InLoop(in_loop), vec![bridge]));
         }
-        let (io_thread, bridge) = IoThread::start(on_work, make_server)?;
-        Ok((Self::IoThread(io_thread), bridge))
+        let (io_threads, bridges) = IoThreads::start(first, others, make_server)?;
+        Ok((Self::IoThreads(io_threads), bridges))
     }
 
     /// Delivers what JavaScript has handed over.
     pub(super) fn wake(&self, bridge: &Bridge) {
         match self {
-            Self::IoThread(_) => bridge.wake(),
+            Self::IoThreads(_) => bridge.wake(),
             #[cfg(unix)]
             Self::InLoop(in_loop) => in_loop.wake(bridge),
         }
@@ -102,7 +113,7 @@ impl Transport {
 
     fn shutdown(&self) -> &Shutdown {
         match self {
-            Self::IoThread(io_thread) => &io_thread.shutdown,
+            Self::IoThreads(io_threads) => &io_threads.shutdown,
             #[cfg(unix)]
             Self::InLoop(in_loop) => in_loop.shutdown(),
         }
@@ -110,7 +121,7 @@ impl Transport {
 
     fn wait_refusing(&self) {
         match self {
-            Self::IoThread(io_thread) => io_thread.shutdown.wait_refusing(),
+            Self::IoThreads(io_threads) => io_threads.shutdown.wait_refusing(),
             #[cfg(unix)]
             Self::InLoop(in_loop) => in_loop.wait_refusing(),
         }
@@ -119,9 +130,9 @@ impl Transport {
     /// Ends what is left of the server, at once.
     pub(super) fn stop(&self) {
         match self {
-            Self::IoThread(io_thread) => {
-                io_thread.shutdown.now();
-                io_thread.join();
+            Self::IoThreads(io_threads) => {
+                io_threads.shutdown.now();
+                io_threads.join();
             }
             #[cfg(unix)]
             Self::InLoop(in_loop) => in_loop.stop(),
@@ -131,7 +142,7 @@ impl Transport {
     /// Whether the server keeps the process alive.
     pub(super) fn set_ref(&self, env: &Env, referenced: bool) {
         match self {
-            Self::IoThread(io_thread) => io_thread.set_ref(env, referenced),
+            Self::IoThreads(io_threads) => io_threads.set_ref(env, referenced),
             #[cfg(unix)]
             Self::InLoop(in_loop) => in_loop.set_ref(referenced),
         }

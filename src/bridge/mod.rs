@@ -37,7 +37,7 @@ use crate::{
 /// Wakes JavaScript to take what waits. Called on the I/O thread; must not block.
 pub type WakeJavaScript = Box<dyn Fn() + Send + Sync>;
 
-/// Both queues of one server, and its requests in flight.
+/// Both queues between one I/O thread and JavaScript, and the requests in flight.
 pub struct Bridge {
     outgoing: Mutex<Outgoing>,
     outgoing_ready: Notify,
@@ -176,9 +176,10 @@ impl Bridge {
         }
     }
 
-    /// The server is about to close: subscribers of channels are told to connect again, and end.
-    pub fn send_subscribers_away(&self) {
-        self.hub.close();
+    /// The server is about to close, whose bridges are so many, this one the one at `index`: subscribers of
+    /// channels are told to connect again, and end.
+    pub fn send_subscribers_away(&self, index: usize, of: usize) {
+        self.hub.close(index, of);
     }
 
     /// The I/O side: delivers answers and what channels publish as they come, for ever.

@@ -2,10 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -26,7 +23,14 @@ const JOIN_UP_TO: usize = 16 * 1024;
 pub(crate) struct Hub {
     ready: Notify,
     groups: Mutex<Groups>,
-    closing: AtomicBool,
+    closing: OnceLock<Part>,
+}
+
+/// Which of a server's hubs this is, and of how many.
+#[derive(Clone, Copy)]
+struct Part {
+    index: usize,
+    of: usize,
 }
 
 #[derive(Default)]
@@ -48,14 +52,14 @@ impl Hub {
         loop {
             self.ready.notified().await;
             // Asked first: what was published before the closing is sent before the farewell.
-            let closing = self.is_closing();
+            let closing = self.closing.get().copied();
             while let Some(group) = self.next_fed() {
                 group.fan_out().await;
             }
-            if closing {
+            if let Some(part) = closing {
                 let all = lock(&self.groups).all.clone();
                 for group in all {
-                    group.send_away();
+                    group.send_away(part);
                 }
             }
         }
@@ -65,14 +69,16 @@ impl Hub {
         lock(&self.groups).fed.pop_front()
     }
 
-    /// Sends all subscribers away, and those who come: the server closes.
-    pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::SeqCst);
+    /// Sends all subscribers away, and those who come: the server closes, whose hubs are so many, this one
+    /// the one at `index`.
+    pub(crate) fn close(&self, index: usize, of: usize) {
+        // A second time changes nothing.
+        let _ = self.closing.set(Part { index, of });
         self.ready.notify_one();
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::SeqCst)
+        self.closing.get().is_some()
     }
 }
 
@@ -227,13 +233,16 @@ impl Group {
         false
     }
 
-    /// Sends the subscribers away, to come back one after the other.
-    fn send_away(&self) {
+    /// Sends the subscribers away, to come back one after the other, those of the other hubs in between.
+    fn send_away(&self, Part { index, of }: Part) {
         let subscribers = std::mem::take(&mut *lock(&self.subscribers));
         let count = subscribers.len();
         self.channel.size.fetch_sub(count, Ordering::Relaxed);
         for (place, (_, subscriber)) in subscribers.into_iter().enumerate() {
-            subscriber.send_away(self.channel.retry_after_shutdown(place, count));
+            subscriber.send_away(
+                self.channel
+                    .retry_after_shutdown(place * of + index, count * of),
+            );
         }
     }
 }

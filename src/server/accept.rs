@@ -22,10 +22,47 @@ const RETRY: Duration = Duration::from_millis(100);
 const HANDSHAKES: Duration = Duration::from_millis(5);
 
 /// A connection just accepted.
-pub(super) struct Accepted {
+pub(super) enum Accepted {
+    /// Watched by the runtime that has accepted it.
+    Watched(Watched),
+    /// These are watched by nobody, and can be served anywhere.
+    Tcp(TcpStream, SocketAddr),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// A connection that is watched by whoever runs the task.
+pub(super) struct Watched {
     pub(super) socket: Box<dyn Socket>,
     /// The other end's, over TCP.
     pub(super) address: Option<SocketAddr>,
+}
+
+impl Accepted {
+    /// # Errors
+    /// The socket cannot be watched: the client has gone already.
+    pub(super) fn watch(self) -> io::Result<Watched> {
+        match self {
+            Self::Watched(watched) => Ok(watched),
+            Self::Tcp(stream, address) => {
+                stream.set_nonblocking(true)?;
+                // Small writes leave at once. Failing means the client has gone already.
+                let _ = stream.set_nodelay(true);
+                Ok(Watched {
+                    socket: watched_stream(stream, tokio::net::TcpStream::from_std)?,
+                    address: Some(address),
+                })
+            }
+            #[cfg(unix)]
+            Self::Unix(stream) => {
+                stream.set_nonblocking(true)?;
+                Ok(Watched {
+                    socket: watched_stream(stream, tokio::net::UnixStream::from_std)?,
+                    address: None,
+                })
+            }
+        }
+    }
 }
 
 /// A listening socket that is watched.
@@ -72,11 +109,12 @@ impl Accepting {
         })
     }
 
-    /// The next connection. A connection that died in the queue is passed over; where the system
-    /// is out of descriptors or memory, waits until it has some.
-    pub(super) async fn accept(&mut self) -> Accepted {
+    /// The next connection; one that can be served anywhere where it is not to be `served_here`. A
+    /// connection that died in the queue is passed over; where the system is out of descriptors or
+    /// memory, waits until it has some.
+    pub(super) async fn accept(&mut self, served_here: bool) -> Accepted {
         loop {
-            match poll_fn(|context| self.poll_accept(context)).await {
+            match poll_fn(|context| self.poll_accept(served_here, context)).await {
                 Ok(accepted) => return accepted,
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
@@ -90,38 +128,42 @@ impl Accepting {
         }
     }
 
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
-        match self {
+    fn poll_accept(
+        &mut self,
+        served_here: bool,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Accepted>> {
+        Poll::Ready(match self {
             Self::Tcp(listener) => {
                 let (stream, address) = ready!(listener.poll_accept(context))?;
-                // Small writes leave at once. Failing means the client has gone already.
-                let _ = stream.set_nodelay(true);
-                Poll::Ready(Ok(Accepted {
-                    socket: Box::new(stream),
-                    address: Some(address),
-                }))
+                if served_here {
+                    let _ = stream.set_nodelay(true);
+                    Ok(Accepted::Watched(Watched {
+                        socket: Box::new(stream),
+                        address: Some(address),
+                    }))
+                } else {
+                    Ok(Accepted::Tcp(stream.into_std()?, address))
+                }
             }
             #[cfg(unix)]
             Self::Unix(listener, _) => {
                 let (stream, _) = ready!(listener.poll_accept(context))?;
-                Poll::Ready(Ok(Accepted {
-                    socket: Box::new(stream),
-                    address: None,
-                }))
+                Ok(Accepted::Unix(stream.into_std()?))
             }
             #[cfg(unix)]
             Self::PolledTcp(listener) => {
                 let (stream, address) = ready!(listener.poll_accept(context, TcpListener::accept))?;
-                Poll::Ready(watched_tcp(stream, address))
+                Ok(Accepted::Tcp(stream, address))
             }
             #[cfg(unix)]
             Self::PolledUnix(listener, _) => {
                 let accept = std::os::unix::net::UnixListener::accept;
                 let (stream, _) = ready!(listener.poll_accept(context, accept))?;
-                Poll::Ready(watched_unix(stream))
+                Ok(Accepted::Unix(stream))
             }
-            Self::Nowhere => Poll::Pending,
-        }
+            Self::Nowhere => return Poll::Pending,
+        })
     }
 
     /// Lets go of the address, and has `serve` take everyone who has connected by then: closing the
@@ -146,9 +188,10 @@ async fn close_tcp(listener: TcpListener, serve: impl FnMut(Accepted)) -> io::Re
     if refuse_handshakes(&listener).is_ok() {
         tokio::time::sleep(HANDSHAKES).await;
     }
+    let accept = || listener.accept();
     let served = each_queued(
-        || listener.accept(),
-        |(stream, address)| watched_tcp(stream, address),
+        accept,
+        |(stream, address)| Accepted::Tcp(stream, address),
         serve,
     );
     // A child process that is just being started has our descriptors, too, until it runs a program of
@@ -166,29 +209,8 @@ fn close_unix(
 ) -> io::Result<()> {
     // Nobody finds it any more.
     drop(file);
-    each_queued(
-        || listener.accept(),
-        |(stream, _)| watched_unix(stream),
-        serve,
-    )
-}
-
-pub(super) fn watched_tcp(stream: TcpStream, address: SocketAddr) -> io::Result<Accepted> {
-    stream.set_nonblocking(true)?;
-    let _ = stream.set_nodelay(true);
-    Ok(Accepted {
-        socket: watched_stream(stream, tokio::net::TcpStream::from_std)?,
-        address: Some(address),
-    })
-}
-
-#[cfg(unix)]
-pub(super) fn watched_unix(stream: std::os::unix::net::UnixStream) -> io::Result<Accepted> {
-    stream.set_nonblocking(true)?;
-    Ok(Accepted {
-        socket: watched_stream(stream, tokio::net::UnixStream::from_std)?,
-        address: None,
-    })
+    let accept = || listener.accept();
+    each_queued(accept, |(stream, _)| Accepted::Unix(stream), serve)
 }
 
 #[cfg(unix)]
@@ -215,20 +237,15 @@ fn watched_stream<T, U: Socket + 'static>(
     Ok(Box::new(on_runtime(stream)?))
 }
 
-/// Has `serve` take whatever `accept` gives before it would wait, once it is watched.
+/// Has `serve` take whatever `accept` gives before it would wait.
 fn each_queued<T>(
     accept: impl Fn() -> io::Result<T>,
-    watched: impl Fn(T) -> io::Result<Accepted>,
+    accepted: impl Fn(T) -> Accepted,
     mut serve: impl FnMut(Accepted),
 ) -> io::Result<()> {
     loop {
         match accept() {
-            Ok(connection) => {
-                // Failing is of that connection: the client has gone already.
-                if let Ok(accepted) = watched(connection) {
-                    serve(accepted);
-                }
-            }
+            Ok(connection) => serve(accepted(connection)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => return Err(error),

@@ -9,7 +9,13 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{Shutdown, Tls, Unaware, accept::Accepted, cork::Corked, http1, http2, socket::Socket};
+use super::{
+    Shutdown, Tls, Unaware,
+    accept::{Accepted, Watched},
+    cork::Corked,
+    http1, http2,
+    socket::Socket,
+};
 use crate::{
     config::HANDSHAKE_TIMEOUT,
     handler::{Handler, Peer},
@@ -24,7 +30,10 @@ pub(super) async fn serve<H: Handler>(
     shutdown: Shutdown,
     unaware: Unaware,
 ) {
-    let Accepted { socket, address } = accepted;
+    // Failing is of this connection: the client has gone already.
+    let Ok(Watched { socket, address }) = accepted.watch() else {
+        return;
+    };
     let peer = Peer::new(address, tls.is_some());
     match tls {
         None => serve_http(socket, peer, service, &shutdown, unaware).await,

@@ -21,7 +21,7 @@ use rustix::{
 };
 use tokio::io::Interest;
 
-use super::accept::{Accepted, watched_tcp};
+use super::accept::Accepted;
 use crate::{reactor::Polled, task::is_in_reactor};
 
 /// Who serves the connections that a server leaves: one end of a socket pair, the other end of which
@@ -90,10 +90,8 @@ impl Arriving {
                 Ok(Some(connection)) => {
                     let connection = TcpStream::from(connection);
                     // Failing is of that connection: the client has gone already.
-                    if let Ok(address) = connection.peer_addr()
-                        && let Ok(accepted) = watched_tcp(connection, address)
-                    {
-                        return accepted;
+                    if let Ok(address) = connection.peer_addr() {
+                        return Accepted::Tcp(connection, address);
                     }
                 }
                 Ok(None) => {}

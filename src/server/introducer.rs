@@ -4,7 +4,7 @@ use std::{io, os::unix::net::UnixStream};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::accept::{Accepted, watched_unix};
+use super::accept::Accepted;
 
 /// Hands connections to a server, from any thread.
 pub struct Introducer {
@@ -39,12 +39,9 @@ impl Introducer {
 impl Introductions {
     /// The next connection.
     pub(super) async fn next(&mut self) -> Accepted {
-        while let Some(connection) = self.receiver.recv().await {
-            // Failing to be watched is of that connection: its other end sees it closed.
-            if let Ok(accepted) = watched_unix(connection) {
-                return accepted;
-            }
+        match self.receiver.recv().await {
+            Some(connection) => Accepted::Unix(connection),
+            None => std::future::pending().await,
         }
-        std::future::pending().await
     }
 }

@@ -2,6 +2,7 @@
 
 mod accept;
 mod connection;
+mod connections;
 mod cork;
 #[cfg(unix)]
 mod handover;
@@ -19,12 +20,12 @@ mod tls;
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{runtime::Handle, sync::mpsc, time::timeout};
 
-use self::accept::{Accepted, Accepting};
 #[cfg(unix)]
 use self::handover::Arriving;
 pub(crate) use self::parking::Parking;
+use self::{accept::Accepting, connections::Connections};
 #[cfg(unix)]
 pub use self::{
     handover::{Arrivals, Successor},
@@ -35,7 +36,7 @@ pub use self::{
     shutdown::Shutdown,
     tls::Tls,
 };
-use crate::{Config, Handler, load::Load, router::Router, service::Service, task};
+use crate::{Config, Handler, load::Load, router::Router, service::Service};
 
 /// A server, bound and ready to run.
 ///
@@ -56,6 +57,7 @@ pub struct Server<H> {
     listener: Listener,
     tls: Option<Tls>,
     service: Service<H>,
+    elsewhere: Vec<(Handle, H)>,
     shutdown: Shutdown,
     on_lull: Arc<dyn Fn() + Send + Sync>,
     #[cfg(unix)]
@@ -69,8 +71,6 @@ type Unaware = Option<mpsc::Sender<Infallible>>;
 
 /// How long a process that is to go waits for its connections to hear of it.
 const AWARE: Duration = Duration::from_millis(500);
-/// How many connections at a time are many.
-const MANY: usize = 64;
 
 impl<H: Handler> Server<H> {
     /// A server of `router`'s routes, answered by `handler`.
@@ -86,13 +86,14 @@ impl<H: Handler> Server<H> {
             router,
             handler,
             config,
-            load: Load::default(),
-            parking: Parking::new(|| {}),
+            load: Arc::new(Load::default()),
+            parking: Arc::new(Parking::new(|| {})),
         };
         Self {
             listener,
             tls: None,
             service,
+            elsewhere: Vec::new(),
             shutdown: Shutdown::new(),
             on_lull: Arc::new(|| {}),
             #[cfg(unix)]
@@ -108,12 +109,20 @@ impl<H: Handler> Server<H> {
         self
     }
 
-    /// Calls `on_lull`, on the I/O thread, when most of many connections have ended, or many have
+    /// Serves a part of the connections on another runtime, with a handler of their own: each goes to
+    /// where the fewest are. Tasks of that runtime must be run until [`Server::run`] returns. Not for a
+    /// server that a reactor runs.
+    pub fn with_runtime(mut self, runtime: Handle, handler: H) -> Self {
+        self.elsewhere.push((runtime, handler));
+        self
+    }
+
+    /// Calls `on_lull`, on a thread that serves, when most of many connections have ended, or many have
     /// become idle: what they needed is free, and can be given back to the system.
     pub fn with_lull(mut self, on_lull: impl Fn() + Send + Sync + 'static) -> Self {
         self.on_lull = Arc::new(on_lull);
         let on_many = Arc::clone(&self.on_lull);
-        self.service.parking = Parking::new(move || on_many());
+        self.service.parking = Arc::new(Parking::new(move || on_many()));
         self
     }
 
@@ -146,6 +155,7 @@ impl<H: Handler> Server<H> {
             listener,
             tls,
             service,
+            elsewhere,
             shutdown,
             on_lull,
             #[cfg(unix)]
@@ -157,9 +167,7 @@ impl<H: Handler> Server<H> {
         let arriving = arrivals.map(Arriving::new).transpose()?;
         // Whoever waits for the port goes on when this function is left, however that is.
         let refusing = shutdown.refusing();
-        let service = Arc::new(service);
         let mut listener = Accepting::new(listener)?;
-        let mut connections = JoinSet::new();
         let (unaware, mut all_aware) = mpsc::channel(1);
         #[cfg(unix)]
         let has_arrivals = arriving.is_some();
@@ -167,17 +175,8 @@ impl<H: Handler> Server<H> {
         let has_arrivals = false;
         // Nobody takes the place of a server that takes nobody's.
         let unaware = has_arrivals.then_some(unaware);
-        // The most at a time since the last lull.
-        let mut most = 0;
-        let serve = |connections: &mut JoinSet<()>, accepted: Accepted, tls: Option<Tls>| {
-            let limit = service.config.max_connections.unwrap_or(usize::MAX);
-            if connections.len() < limit {
-                let service = Arc::clone(&service);
-                let (shutdown, unaware) = (shutdown.clone(), unaware.clone());
-                let connection = connection::serve(accepted, tls, service, shutdown, unaware);
-                task::spawn_in(connections, connection);
-            }
-        };
+        let mut connections =
+            Connections::new(service, elsewhere, shutdown.clone(), unaware, on_lull);
         #[cfg_attr(not(unix), expect(unused_mut))]
         let mut introduction = async || {
             #[cfg(unix)]
@@ -193,44 +192,33 @@ impl<H: Handler> Server<H> {
             }
             std::future::pending().await
         };
+        let all_here = connections.are_all_here();
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.started() => break,
-                // Reaps what has ended; a panic in a connection has ended that connection only.
-                Some(_) = connections.join_next() => {
-                    if most >= MANY && connections.len() <= most / 4 {
-                        most = connections.len();
-                        on_lull();
-                    }
-                }
+                Some(()) = connections.reap() => {}
                 // Nobody listens to it but this process: it is not encrypted.
-                accepted = introduction() => serve(&mut connections, accepted, None),
+                accepted = introduction() => connections.serve(accepted, None),
                 // Only what is not encrypted is handed over.
-                accepted = arrival() => serve(&mut connections, accepted, None),
-                accepted = listener.accept() => {
-                    serve(&mut connections, accepted, tls.clone());
-                    most = most.max(connections.len());
-                }
+                accepted = arrival() => connections.serve(accepted, None),
+                accepted = listener.accept(all_here) => connections.serve(accepted, tls.clone()),
             }
         }
         if shutdown.is_succeeded() {
             drop(listener);
             // Who asks over a connection that is idle gets his answer from the other process.
-            drop(unaware);
+            connections.are_told();
             let _ = timeout(AWARE, all_aware.recv()).await;
         } else {
-            let closing = listener.close(|accepted| serve(&mut connections, accepted, tls.clone()));
+            let closing = listener.close(|accepted| connections.serve(accepted, tls.clone()));
             if let Some(Err(error)) = shutdown.unless_expired(closing).await {
                 eprintln!("wapix: accept: {error}; who waited to be accepted is refused");
             }
         }
         // The port is free from here on.
         drop(refusing);
-        tokio::select! {
-            () = async { while connections.join_next().await.is_some() {} } => {}
-            () = shutdown.expired() => connections.shutdown().await,
-        }
+        connections.end().await;
         Ok(())
     }
 }

@@ -40,6 +40,16 @@ impl Running {
         routes: &[(&str, &str)],
         handler: impl Handler,
     ) -> Self {
+        Self::start_made(routes, |listener, router| {
+            Server::new(listener, router, config, handler)
+        })
+        .await
+    }
+
+    pub async fn start_made<H: Handler>(
+        routes: &[(&str, &str)],
+        make: impl FnOnce(Listener, Router) -> Server<H>,
+    ) -> Self {
         let mut router = Router::new();
         for (id, (method, pattern)) in routes.iter().enumerate() {
             let method = Method::from_http(&method.parse().unwrap()).unwrap();
@@ -52,7 +62,7 @@ impl Running {
             LocalAddress::Tcp(address) => address,
             other => panic!("{other:?}"),
         };
-        let server = Server::new(listener, router, config, handler);
+        let server = make(listener, router);
         let shutdown = server.shutdown();
         let task = tokio::spawn(server.run());
         Self {
@@ -212,7 +222,7 @@ impl Client {
     }
 }
 
-async fn patiently<T>(future: impl Future<Output = T>) -> T {
+pub async fn patiently<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future)
         .await
         .expect("waited too long")
