@@ -18,6 +18,7 @@ use super::{
     timeouts::{Timeouts, WaitsFor},
 };
 use crate::{
+    body::StreamBody,
     config::{CONNECTION_BUFFER, Config, LINGER, MOST_HEADERS},
     handler::{Handler, Peer},
     service::{ConnectionState, Progress, Service},
@@ -50,6 +51,8 @@ pub(super) async fn serve<H: Handler, S>(
         // One or the other.
         let mut connection = Some(connect());
         let mut parked = None;
+        // What is left of a response, where that is all.
+        let mut events: Option<Box<StreamBody>> = None;
         let mut started = pin!(shutdown.started());
         let mut waits = false;
         let mut stopping = false;
@@ -61,6 +64,17 @@ pub(super) async fn serve<H: Handler, S>(
                 waits = true;
             }
             loop {
+                if let Some(body) = &mut events {
+                    if stopping && shutdown.is_succeeded() {
+                        return Poll::Ready(Outcome::Gone);
+                    }
+                    return match stream.poll_events(body, context) {
+                        Poll::Ready(Ok(true)) => Poll::Ready(Outcome::Ended),
+                        Poll::Ready(Ok(false)) => Poll::Ready(Outcome::Broken),
+                        Poll::Ready(Err(_)) => Poll::Ready(Outcome::Gone),
+                        Poll::Pending => stream.poll_left(context).map(|()| Outcome::Gone),
+                    };
+                }
                 let Some(serving) = &mut connection else {
                     if stopping && stream.can_leave(shutdown) {
                         return Poll::Ready(Outcome::Idle);
@@ -88,6 +102,15 @@ pub(super) async fn serve<H: Handler, S>(
                 let served = Pin::new(&mut **serving).poll(context);
                 if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
                     return Poll::Ready(Outcome::Gone);
+                }
+                if served.is_pending()
+                    && !state.answered_early.load(Ordering::Relaxed)
+                    && let Some(body) = stream.take_over()
+                {
+                    connection = None;
+                    parked = Some(service.parking.park());
+                    events = Some(Box::new(body));
+                    continue;
                 }
                 let progress = state.progress();
                 let waits_for = waits_for(&stream, &progress);
