@@ -21,7 +21,8 @@ use rustix::{
     net::{AddressFamily, SocketType, bind, connect, socket},
 };
 
-const REQUEST: &[u8] = b"GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
+const REQUEST: &[u8] =
+    b"GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// How many connections one address of ours has, which a port of the system's is for each.
 const OF_ONE_ADDRESS: usize = 20_000;

@@ -1,1 +1,0 @@
-/tmp/w-channels/bench/channels/client/target/release/subscribers: /tmp/w-channels/bench/channels/client/src/main.rs
