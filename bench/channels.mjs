@@ -36,7 +36,7 @@ const PROCESSES = 3;
 const RATE_OF_PROCESSES = 1;
 
 const RATED = 5000;
-const STEPS = [1, 2, 5, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200];
+const STEPS = [2, 5, 10, 20, 40, 80, 150];
 const MOST_LATENCY = 50;
 
 async function measureSizes() {

@@ -8,8 +8,8 @@ use std::{
     collections::HashMap,
     error::Error,
     io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
-    os::fd::{AsRawFd, OwnedFd},
+    net::{Ipv4Addr, TcpStream},
+    os::fd::AsRawFd,
     sync::mpsc::{Receiver, channel},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -18,14 +18,12 @@ use std::{
 use rustix::{
     buffer::spare_capacity,
     event::epoll::{self, CreateFlags, EventData, EventFlags},
-    net::{AddressFamily, SocketType, bind, connect, socket},
+    net::sockopt,
 };
 
 const REQUEST: &[u8] =
     b"GET /events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n";
 const LOOK_EVERY: Duration = Duration::from_millis(1);
-/// How many connections one address of ours has, which a port of the system's is for each.
-const OF_ONE_ADDRESS: usize = 20_000;
 
 /// What an event says, whose data is `{"tick":N,"at":MICROSECONDS,…}`.
 const TICK: &[u8] = b"{\"tick\":";
@@ -58,8 +56,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let count: usize = arguments.next().ok_or("how many?")?.parse()?;
     let watch = epoll::create(CreateFlags::CLOEXEC)?;
     let mut subscribers = HashMap::with_capacity(count);
-    for index in 0..count {
-        let socket = open(port, index)?;
+    for _ in 0..count {
+        let socket = open(port)?;
         let name = socket.as_raw_fd() as u64;
         let flags = EventFlags::IN | EventFlags::ET;
         epoll::add(&watch, &socket, EventData::new_u64(name), flags)?;
@@ -95,16 +93,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// A connection that has been answered.
-fn open(port: u16, index: usize) -> io::Result<TcpStream> {
-    let socket: OwnedFd = socket(AddressFamily::INET, SocketType::STREAM, None)?;
-    let ours = Ipv4Addr::new(127, 0, 0, 1 + (index / OF_ONE_ADDRESS) as u8);
-    bind(&socket, &SocketAddr::from((ours, 0)))?;
-    connect(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-    let mut socket = TcpStream::from(socket);
+fn open(port: u16) -> io::Result<TcpStream> {
+    let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     socket.write_all(REQUEST)?;
     // The head, and what comes with it: no event yet.
     socket.read(&mut [0; 4096])?;
     socket.set_nonblocking(true)?;
+    // Its end is a reset: the next clients want its port.
+    sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
     Ok(socket)
 }
 
