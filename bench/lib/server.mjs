@@ -12,6 +12,8 @@ const RUNTIMES = {
   bun: (script) => [join(modules, 'bun/bin/bun.exe'), [script]],
   deno: (script) => [join(modules, 'deno/deno'), ['run', '--allow-all', '--quiet', script]],
   node: (script) => [process.execPath, [script]],
+  // No runtime: `send` in a loop.
+  sends: () => [join(import.meta.dirname, '../channels/native/target/release/sends'), []],
 };
 
 /** A server with this at the end of its name runs the script without it, in Node's own loop. */
@@ -23,7 +25,7 @@ export async function start(folder, name, env = {}) {
   const script = `${name.replace(IN_LOOP, '')}.mjs`;
   const [command, args] = runtime(join(import.meta.dirname, '..', folder, script));
   const child = spawn(command, args, {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, BENCH_IO_THREADS: IN_LOOP.test(name) ? '0' : '1', ...env },
   });
   const [port] = await Promise.race([
@@ -35,6 +37,10 @@ export async function start(folder, name, env = {}) {
   return {
     port: Number(port),
     pid: child.pid,
+    /** Has it begin what it waits with until it is told. */
+    begin() {
+      child.stdin.write('\n');
+    },
     /** CPU microseconds that the process and its first thread (JavaScript's) have used. */
     cpu() {
       const threads = readdirSync(`/proc/${child.pid}/task`);

@@ -37,7 +37,7 @@ impl Heartbeat {
         loop {
             ready!(timer.as_mut().poll(context));
             let now = Instant::now();
-            let due = state.last_sent.map_or(now, |sent| sent + period);
+            let due = state.last_sent().map_or(now, |sent| sent + period);
             if due > now {
                 timer.as_mut().reset(due);
                 continue;

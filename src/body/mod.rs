@@ -4,6 +4,7 @@ mod file;
 mod heartbeat;
 mod passage;
 mod placeholder;
+mod rest;
 mod sender;
 mod shared_chunk;
 mod stream;
@@ -24,7 +25,8 @@ pub use self::{
 pub(crate) use self::{
     passage::{Abort, Drained, Passage, Passed},
     placeholder::is_placeholder,
-    sender::Framing,
+    rest::Rest,
+    sender::{CHUNK_SIZE, Framing, chunk_size},
     shared_chunk::{Offered, SharedChunk},
     stream::{StreamBody, stream_body},
 };

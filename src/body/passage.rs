@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
+use super::Rest;
+
 /// The connection's socket, for what hyper would only pass through.
 pub(crate) trait Passage: Abort {
     /// Writes `bytes` past hyper, where nothing waits to be written before them.
@@ -10,6 +14,19 @@ pub(crate) trait Passage: Abort {
     /// The same from any thread, without a copy of what the socket takes at once; of the rest
     /// `drained` hears when it was taken. Not for a connection that would have to encrypt them.
     fn write_large(&self, slices: [&[u8]; 3], drained: Arc<dyn Drained>) -> Passed;
+
+    /// Offers the connection the rest of a response that ends with it, to go on without hyper.
+    fn offer_rest(&self, rest: Rest);
+
+    /// Whether the connection goes on without hyper: then nothing that waits for it escapes
+    /// [`Passage::write`].
+    fn is_taken_over(&self) -> bool;
+
+    /// [`Passage::write`] of whole events, at `now`.
+    fn write_event(&self, bytes: &[u8], now: Instant) -> Passed;
+
+    /// When that was the last time.
+    fn last_event(&self) -> Option<Instant>;
 }
 
 /// What ends a response whose client takes nothing.

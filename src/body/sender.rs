@@ -209,6 +209,10 @@ pub(super) struct State {
     uncounted: u64,
     /// hyper's side is gone: what is sent now goes nowhere.
     pub(super) closed: bool,
+    /// A channel sends it its events.
+    pub(super) is_subscribed: bool,
+    /// Another [`StreamBody`](super::StreamBody) goes on where this one is dropped.
+    pub(super) is_taken_over: bool,
     /// After how long without a chunk a comment is sent, of events.
     pub(super) heartbeat: Option<Duration>,
     /// When a chunk was sent last, where there is a heartbeat.
@@ -257,7 +261,7 @@ impl Shared {
         }
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         let waker = self.lock().waker.take();
         if let Some(waker) = waker {
             waker.wake();
@@ -302,6 +306,13 @@ impl State {
         if self.heartbeat.is_some() {
             self.last_sent = Some(Instant::now());
         }
+    }
+
+    /// When something was sent last, where there is a heartbeat.
+    pub(super) fn last_sent(&self) -> Option<Instant> {
+        let passed = self.passage.as_ref();
+        let passed = passed.and_then(|(passage, _)| passage.last_event());
+        self.last_sent.max(passed)
     }
 
     /// Closes the gathered chunk: the next begins another.
@@ -383,10 +394,10 @@ impl State {
 }
 
 /// How long the line is, at most, that a chunk begins with.
-pub(super) const CHUNK_SIZE: usize = 2 * size_of::<usize>() + 2;
+pub(crate) const CHUNK_SIZE: usize = 2 * size_of::<usize>() + 2;
 
 /// The line that a chunk begins with.
-pub(super) fn chunk_size(length: usize, line: &mut [u8; CHUNK_SIZE]) -> &[u8] {
+pub(crate) fn chunk_size(length: usize, line: &mut [u8; CHUNK_SIZE]) -> &[u8] {
     let mut left = &mut line[..];
     let _ = write!(left, "{length:x}\r\n");
     let unused = left.len();

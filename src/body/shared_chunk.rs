@@ -1,10 +1,12 @@
 //! Chunks that many responses are sent: made and framed once.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::{
-    BodySender, Framing, Passed,
+    BodySender, Framing, Passage, Passed,
     sender::{CHUNK_SIZE, End, State, chunk_size},
 };
 
@@ -70,9 +72,31 @@ impl SharedChunk {
 }
 
 impl BodySender {
-    /// From now on its observer does not hear of what is taken: what is shared has no window.
-    pub(crate) fn report_nothing(&self) {
-        self.shared.lock().step = usize::MAX;
+    /// From now on it is sent what many are sent. Its observer does not hear of what is taken, as that has
+    /// no window, and its connection ends with it.
+    pub(crate) fn is_subscribed(&self) {
+        let mut state = self.shared.lock();
+        state.step = usize::MAX;
+        state.is_subscribed = true;
+    }
+
+    /// The way to its socket, once its connection needs hyper no more, and nothing waits: what is written
+    /// there comes next.
+    pub(crate) fn passage(&self) -> Option<Arc<dyn Passage>> {
+        let state = self.shared.lock();
+        let (passage, _) = state.passage.as_ref()?;
+        let is_next = state.is_empty() && !state.is_over() && passage.is_taken_over();
+        is_next.then(|| Arc::clone(passage))
+    }
+
+    /// Writes `chunk` to its [`BodySender::passage`], where nothing waits; whether it did. `now` is when.
+    pub(crate) fn pass(&self, passage: &dyn Passage, chunk: &SharedChunk, now: Instant) -> bool {
+        match passage.write_event(&chunk.framed, now) {
+            Passed::Whole => {}
+            Passed::Partly => self.shared.wake(),
+            Passed::Not => return false,
+        }
+        true
     }
 
     /// Writes `chunk`, or has it wait where no more than `limit` bytes do. On the thread of the

@@ -25,12 +25,12 @@ const REPORT_FILE: usize = 4 * 1024 * 1024;
 
 /// hyper's side of a streamed response.
 pub(crate) struct StreamBody {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// What `Content-Length` still promises; hyper drops the body once it is fulfilled.
     promised: Option<u64>,
     held: Option<Held>,
     /// Counts this body while hyper has it.
-    in_progress: Option<Arc<AtomicUsize>>,
+    pub(super) in_progress: Option<Arc<AtomicUsize>>,
     /// Boxed: few streams are files.
     file: Option<Box<Reading>>,
     heartbeat: Heartbeat,
@@ -55,18 +55,22 @@ struct Held {
 
 pub(crate) fn stream_body(observation: Option<Observation>) -> (BodySender, StreamBody) {
     let shared = Arc::new(Shared::new(observation));
-    let body = StreamBody {
-        shared: Arc::clone(&shared),
-        promised: None,
-        held: None,
-        in_progress: None,
-        file: None,
-        heartbeat: Heartbeat::default(),
-    };
+    let body = StreamBody::new(Arc::clone(&shared));
     (BodySender { shared }, body)
 }
 
 impl StreamBody {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            promised: None,
+            held: None,
+            in_progress: None,
+            file: None,
+            heartbeat: Heartbeat::default(),
+        }
+    }
+
     /// Whether all of a complete response has been taken.
     pub(super) fn is_drained(&self) -> bool {
         self.held.is_none() && self.shared.lock().is_drained()
@@ -125,7 +129,8 @@ impl StreamBody {
         self.shared.lock().abort = Some(abort);
     }
 
-    pub(super) fn poll_chunk(
+    /// The next chunk; `None` after the last.
+    pub(crate) fn poll_chunk(
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, StreamFailed>>> {
@@ -170,6 +175,7 @@ impl StreamBody {
                             return Poll::Ready(Ok(Some(comment)));
                         }
                         state.waker = Some(context.waker().clone());
+                        self.offer_rest(&state);
                     }
                 }
             } else {
@@ -282,6 +288,9 @@ impl Drop for StreamBody {
         }
         let complete = {
             let mut state = self.shared.lock();
+            if std::mem::take(&mut state.is_taken_over) {
+                return;
+            }
             let complete = self.held.is_none()
                 && (state.is_drained() || (state.is_empty() && self.promised == Some(0)));
             state.close();

@@ -10,13 +10,16 @@ use bytes::Bytes;
 use slab::Slab;
 use tokio::{sync::Notify, task::yield_now, time::Instant};
 
-use super::{Channel, Slow, Topics, event, event::Event};
-use crate::body::{BodySender, Offered, SharedChunk};
+use super::{
+    Channel, Slow, Topics, event,
+    event::Event,
+    round::{Batch, Batches, Round},
+};
+use crate::body::{BodySender, Offered, Passage, SharedChunk};
 
-/// How many subscribers are written to before other tasks of the I/O side have their turn.
+/// How many subscribers are written to before other tasks of the I/O side have their turn: about a
+/// millisecond.
 const TURN: usize = 128;
-/// Events that have come in the meantime are written as one up to this size, in bytes.
-const JOIN_UP_TO: usize = 16 * 1024;
 
 /// The groups of one server.
 #[derive(Default)]
@@ -51,14 +54,20 @@ impl Hub {
     pub(crate) async fn run(&self) {
         loop {
             self.ready.notified().await;
-            // Asked first: what was published before the closing is sent before the farewell.
-            let closing = self.closing.get().copied();
-            while let Some(group) = self.next_fed() {
-                group.fan_out().await;
+            while !self.is_closing()
+                && let Some(group) = self.next_fed()
+            {
+                if group.write_turn() {
+                    lock(&self.groups).fed.push_back(group);
+                }
+                // After the last, too: a queue that is full is the client's doing, and not that nobody else
+                // had a turn.
+                yield_now().await;
             }
-            if let Some(part) = closing {
+            if let Some(part) = self.closing.get().copied() {
                 let all = lock(&self.groups).all.clone();
                 for group in all {
+                    group.finish().await;
                     group.send_away(part);
                 }
             }
@@ -86,24 +95,72 @@ impl Hub {
 pub(super) struct Group {
     channel: Arc<Channel>,
     hub: Arc<Hub>,
-    /// Events that have not been written to the subscribers.
-    waiting: Mutex<Vec<Arc<Event>>>,
+    waiting: Mutex<Waiting>,
+    /// The I/O side's, which nobody else locks.
+    round: Mutex<Round>,
     subscribers: Mutex<Slab<Subscriber>>,
+}
+
+/// What was published and has not begun its round.
+#[derive(Default)]
+struct Waiting {
+    events: Vec<Arc<Event>>,
+    /// How many events there were, with these.
+    published: u64,
+    /// The hub knows of the group.
+    is_fed: bool,
 }
 
 /// A response that events are written to.
 pub(super) struct Subscriber {
-    pub(super) sender: BodySender,
-    /// The number of the first event that it was not sent when it came.
-    pub(super) from: u128,
-    pub(super) topics: Topics,
+    outlet: Outlet,
+    wants: Wants,
+    /// How many of its group's events it was given, or came too late for.
+    seen: u64,
+}
+
+struct Outlet {
+    sender: BodySender,
+    /// The way to the socket, once nothing else writes there.
+    passage: Option<Arc<dyn Passage>>,
+}
+
+/// What a subscriber gets of all events.
+struct Wants {
+    /// The number of the first that it was not sent when it came.
+    from: u128,
+    topics: Topics,
+}
+
+impl Wants {
+    fn all_of(&self, batch: &Batch<'_>) -> bool {
+        self.topics.is_none() && self.from <= batch.first
+    }
+
+    fn of<'a>(&'a self, batch: &Batch<'a>) -> impl DoubleEndedIterator<Item = &'a Arc<Event>> {
+        let is_wanted =
+            |event: &&Arc<Event>| event.number >= self.from && event.is_of(&self.topics);
+        batch.events.iter().filter(is_wanted)
+    }
 }
 
 impl Subscriber {
+    pub(super) fn new(sender: BodySender, from: u128, topics: Topics) -> Self {
+        Self {
+            outlet: Outlet {
+                sender,
+                passage: None,
+            },
+            wants: Wants { from, topics },
+            seen: 0,
+        }
+    }
+
     /// The last event, and the end.
     pub(super) fn send_away(self, retry: Duration) {
-        self.sender.send(Bytes::from(event::reconnect(retry)));
-        self.sender.end();
+        let Outlet { sender, .. } = self.outlet;
+        sender.send(Bytes::from(event::reconnect(retry)));
+        sender.end();
     }
 }
 
@@ -113,6 +170,7 @@ impl Group {
             channel,
             hub,
             waiting: Mutex::default(),
+            round: Mutex::default(),
             subscribers: Mutex::default(),
         });
         lock(&group.hub.groups).all.push(Arc::clone(&group));
@@ -131,8 +189,10 @@ impl Group {
         lock(&self.subscribers).is_empty()
     }
 
+    /// Under the channel's lock, as [`Group::push`] is: what is published from now on it is given.
     pub(super) fn insert(&self, subscriber: Subscriber) -> usize {
-        lock(&self.subscribers).insert(subscriber)
+        let seen = lock(&self.waiting).published;
+        lock(&self.subscribers).insert(Subscriber { seen, ..subscriber })
     }
 
     /// Whether it was still there.
@@ -151,81 +211,96 @@ impl Group {
 
     /// Has an event written to the subscribers.
     pub(super) fn push(self: &Arc<Self>, event: Arc<Event>) {
-        let is_first = {
+        let is_new = {
             let mut waiting = lock(&self.waiting);
-            waiting.push(event);
-            waiting.len() == 1
+            waiting.events.push(event);
+            waiting.published += 1;
+            !std::mem::replace(&mut waiting.is_fed, true)
         };
-        if is_first {
+        if is_new {
             lock(&self.hub.groups).fed.push_back(Arc::clone(self));
             self.hub.ready.notify_one();
         }
     }
 
-    /// Writes what waits to the subscribers. Who comes meanwhile has been sent it already.
-    async fn fan_out(&self) {
-        let events = std::mem::take(&mut *lock(&self.waiting));
-        let mut rest = &events[..];
-        while !rest.is_empty() {
-            let (batch, others) = Batch::first_of(rest);
-            self.write_to_all(&batch).await;
-            rest = others;
-        }
-    }
-
-    async fn write_to_all(&self, batch: &Batch<'_>) {
-        let mut at = 0;
-        loop {
-            let is_last = {
-                let subscribers = lock(&self.subscribers);
-                let now = Instant::now();
-                let end = subscribers.capacity().min(at + TURN);
-                for index in at..end {
-                    if let Some(subscriber) = subscribers.get(index) {
-                        self.write(batch, subscriber, now);
-                    }
+    /// Writes what there is to the next subscribers. Whether there is more to do.
+    fn write_turn(&self) -> bool {
+        let mut round = lock(&self.round);
+        round.add(lock(&self.waiting).events.drain(..));
+        {
+            let mut subscribers = lock(&self.subscribers);
+            let turn = round.advance(TURN, subscribers.capacity());
+            let now = Instant::now();
+            let mut batches = round.batches();
+            for index in turn {
+                if let Some(subscriber) = subscribers.get_mut(index) {
+                    self.write(&mut batches, subscriber, now);
                 }
-                at = end;
-                end == subscribers.capacity()
-            };
-            // After the last, too: a queue that is full is the client's doing, and not that nobody else had
-            // a turn.
+            }
+        }
+        round.settle();
+        let mut waiting = lock(&self.waiting);
+        waiting.is_fed = !(round.is_over() && waiting.events.is_empty());
+        waiting.is_fed
+    }
+
+    /// Writes what was published before this to all.
+    async fn finish(&self) {
+        let published = lock(&self.waiting).published;
+        while lock(&self.round).given() < published {
+            self.write_turn();
             yield_now().await;
-            if is_last {
-                return;
+        }
+    }
+
+    fn write(&self, batches: &mut Batches<'_>, subscriber: &mut Subscriber, now: Instant) {
+        let Subscriber {
+            outlet,
+            wants,
+            seen,
+        } = subscriber;
+        while let Some((batch, end)) = batches.after(*seen) {
+            *seen = end;
+            if wants.all_of(batch) {
+                self.offer(outlet, &batch.joined, wants, batch, now);
+                continue;
+            }
+            for event in wants.of(batch) {
+                if !self.offer(outlet, &event.chunk, wants, batch, now) {
+                    break;
+                }
             }
         }
     }
 
-    fn write(&self, batch: &Batch<'_>, subscriber: &Subscriber, now: Instant) {
-        if subscriber.topics.is_none() && subscriber.from <= batch.first {
-            self.offer(&batch.joined, batch, subscriber, now);
-            return;
-        }
-        for event in batch.of(subscriber) {
-            if !self.offer(&event.chunk, batch, subscriber, now) {
-                return;
-            }
-        }
-    }
-
-    /// Whether more of the batch is wanted.
+    /// Writes a chunk, of what is wanted of a batch. Whether more of that is to be written.
     fn offer(
         &self,
+        outlet: &mut Outlet,
         chunk: &SharedChunk,
+        wants: &Wants,
         batch: &Batch<'_>,
-        subscriber: &Subscriber,
         now: Instant,
     ) -> bool {
-        let Subscriber { sender, .. } = subscriber;
+        let Outlet { sender, passage } = outlet;
+        if let Some(passage) = passage
+            && sender.pass(&**passage, chunk, now)
+        {
+            return true;
+        }
         let options = &self.channel.options;
         match (sender.offer(chunk, options.queue, now), options.slow) {
-            (Offered::Taken, _) => return true,
+            (Offered::Taken, _) => {
+                if passage.is_none() {
+                    *passage = sender.passage();
+                }
+                return true;
+            }
             (Offered::Over, _) => {}
             // It leaves when its connection has been closed.
             (Offered::Full, Slow::Disconnect) => sender.abort(),
             (Offered::Full, Slow::Latest) => {
-                if let Some(newest) = batch.of(subscriber).next_back() {
+                if let Some(newest) = wants.of(batch).next_back() {
                     sender.replace(&newest.chunk);
                 }
             }
@@ -244,44 +319,5 @@ impl Group {
                     .retry_after_shutdown(place * of + index, count * of),
             );
         }
-    }
-}
-
-/// Events that are written to many subscribers.
-struct Batch<'a> {
-    /// At least one.
-    events: &'a [Arc<Event>],
-    /// The least of their numbers.
-    first: u128,
-    /// The same as one chunk.
-    joined: SharedChunk,
-}
-
-impl<'a> Batch<'a> {
-    /// As many of `events`, of which there are some, as are good in one chunk, and the others.
-    fn first_of(events: &'a [Arc<Event>]) -> (Self, &'a [Arc<Event>]) {
-        let mut length = 0;
-        let fits = |event: &&Arc<Event>| {
-            length += event.chunk.len();
-            length <= JOIN_UP_TO
-        };
-        let count = events.iter().take_while(fits).count().max(1);
-        let (events, others) = events.split_at(count);
-        let joined = SharedChunk::joined(events.iter().map(|event| &event.chunk));
-        let first = events.iter().map(|event| event.number).min().unwrap_or(0);
-        let batch = Self {
-            events,
-            first,
-            joined,
-        };
-        (batch, others)
-    }
-
-    /// What a subscriber gets of it.
-    fn of(&self, subscriber: &Subscriber) -> impl DoubleEndedIterator<Item = &'a Arc<Event>> {
-        let (from, topics) = (subscriber.from, &subscriber.topics);
-        self.events
-            .iter()
-            .filter(move |event| event.number >= from && event.is_of(topics))
     }
 }

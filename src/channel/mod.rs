@@ -9,6 +9,7 @@ mod history;
 mod hub;
 mod redis;
 mod registry;
+mod round;
 
 use std::{
     collections::HashSet,
@@ -227,7 +228,7 @@ impl Channel {
         last_event_id: &str,
         topics: Topics,
     ) -> Option<Subscription> {
-        sender.report_nothing();
+        sender.is_subscribed();
         if let Some(heartbeat) = self.options.heartbeat {
             sender.set_heartbeat(heartbeat);
         }
@@ -241,11 +242,7 @@ impl Channel {
         } else {
             0
         };
-        let subscriber = Subscriber {
-            sender,
-            from: last + 1,
-            topics,
-        };
+        let subscriber = Subscriber::new(sender, last + 1, topics);
         if is_too_early || hub.is_closing() {
             drop(state);
             let retry = self.spread_retry();

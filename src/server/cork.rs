@@ -8,6 +8,7 @@
 //! request, and would not see the end of the stream behind it.
 
 mod ahead;
+mod events;
 mod leaving;
 mod passage;
 
@@ -21,10 +22,13 @@ use std::{
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::{io::ReadBuf, time::Sleep};
+use tokio::{
+    io::ReadBuf,
+    time::{Instant, Sleep},
+};
 
 use super::socket::Socket;
-use crate::body::{Drained, Passage, is_placeholder};
+use crate::body::{Drained, Passage, Rest, is_placeholder};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
 const DIRECT: usize = 4 * 1024;
@@ -66,6 +70,12 @@ struct Inner<S> {
     drained: Option<Arc<dyn Drained>>,
     /// The next look at a client that has sent more than is read.
     look: Option<Pin<Box<Sleep>>>,
+    /// Where the connection can go on without hyper.
+    rest: Option<Rest>,
+    /// It has.
+    taken_over: bool,
+    /// When events were written past hyper.
+    last_event: Option<Instant>,
 }
 
 /// What the other side of a connection has left undone.
@@ -103,6 +113,9 @@ impl<S: Socket> Corked<S> {
             begun: false,
             drained: None,
             look: None,
+            rest: None,
+            taken_over: false,
+            last_event: None,
         };
         Self {
             shared: Arc::new(Mutex::new(inner)),

@@ -2,15 +2,17 @@
 
 use std::{
     io::IoSlice,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use tokio::time::Instant;
+
 use super::{Inner, Socket};
-use crate::body::{Abort, Drained, Passage, Passed};
+use crate::body::{Abort, Drained, Passage, Passed, Rest};
 
 impl<S: Socket> Abort for Mutex<Inner<S>> {
     fn abort(&self) {
-        let mut inner = self.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = lock(self);
         inner.aborted = true;
         inner.idle = false;
         inner.stream.inner().abort();
@@ -19,22 +21,11 @@ impl<S: Socket> Abort for Mutex<Inner<S>> {
 
 impl<S: Socket> Passage for Mutex<Inner<S>> {
     fn write(&self, bytes: &[u8]) -> Passed {
-        let mut inner = self.lock().unwrap_or_else(PoisonError::into_inner);
-        if !inner.idle {
-            return Passed::Not;
-        }
-        let written = inner.stream.inner_mut().write_now(bytes);
-        if written.flushed && written.taken == bytes.len() {
-            return Passed::Whole;
-        }
-        inner.gathered.extend_from_slice(&bytes[written.taken..]);
-        inner.unflushed = !written.flushed;
-        inner.idle = false;
-        Passed::Partly
+        lock(self).pass(bytes)
     }
 
     fn write_large(&self, slices: [&[u8]; 3], drained: Arc<dyn Drained>) -> Passed {
-        let mut inner = self.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = lock(self);
         if !inner.idle {
             return Passed::Not;
         }
@@ -52,6 +43,47 @@ impl<S: Socket> Passage for Mutex<Inner<S>> {
         }
         inner.idle = false;
         inner.drained = Some(drained);
+        Passed::Partly
+    }
+
+    fn offer_rest(&self, rest: Rest) {
+        lock(self).rest = Some(rest);
+    }
+
+    fn is_taken_over(&self) -> bool {
+        lock(self).taken_over
+    }
+
+    fn write_event(&self, bytes: &[u8], now: Instant) -> Passed {
+        let mut inner = lock(self);
+        let passed = inner.pass(bytes);
+        if passed != Passed::Not {
+            inner.last_event = Some(now);
+        }
+        passed
+    }
+
+    fn last_event(&self) -> Option<Instant> {
+        lock(self).last_event
+    }
+}
+
+fn lock<S>(shared: &Mutex<Inner<S>>) -> MutexGuard<'_, Inner<S>> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<S: Socket> Inner<S> {
+    fn pass(&mut self, bytes: &[u8]) -> Passed {
+        if !self.idle {
+            return Passed::Not;
+        }
+        let written = self.stream.inner_mut().write_now(bytes);
+        if written.flushed && written.taken == bytes.len() {
+            return Passed::Whole;
+        }
+        self.gathered.extend_from_slice(&bytes[written.taken..]);
+        self.unflushed = !written.flushed;
+        self.idle = false;
         Passed::Partly
     }
 }

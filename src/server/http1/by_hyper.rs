@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, atomic::Ordering},
     task::Poll,
 };
 
@@ -12,6 +12,7 @@ use hyper::{server::conn::http1, service::service_fn};
 
 use super::{Connection, Outcome};
 use crate::{
+    body::StreamBody,
     config::{CONNECTION_BUFFER, Config, MOST_HEADERS},
     handler::Handler,
     server::{
@@ -26,15 +27,24 @@ use crate::{
 /// How many header fields hyper takes where it is told nothing.
 const HYPER_HEADERS: usize = 100;
 
-/// Serves requests until the connection ends, or has been idle for a while: `None`. hyper is to read `begun`
-/// first, once more.
+/// How hyper was let go of.
+pub(super) enum Left {
+    /// The connection has ended.
+    Ended(Outcome),
+    /// It has been idle for a while.
+    Idle,
+    /// A response is in progress of which this is left, and with which the connection ends.
+    Events(Box<StreamBody>),
+}
+
+/// Serves requests until it can be let go of. hyper is to read `begun` first, once more.
 pub(super) async fn serve<H: Handler, S>(
     connection: &Connection<'_, H, S>,
     begun: VecDeque<Begun<'_>>,
     timeouts: &mut Timeouts,
     unaware: &mut Unaware,
     draining: &mut bool,
-) -> Option<Outcome>
+) -> Left
 where
     S: Socket + 'static,
 {
@@ -58,7 +68,7 @@ where
     let mut started = pin!(shutdown.started());
     let mut waits = false;
     let mut stopping = false;
-    let outcome = poll_fn(|context| {
+    let left = poll_fn(|context| {
         // Asked once, it wakes this task when there is an answer.
         if !waits || (!stopping && shutdown.has_started()) {
             stopping = started.as_mut().poll(context).is_ready();
@@ -68,7 +78,13 @@ where
             stream.begin();
             let served = Pin::new(&mut *serving).poll(context);
             if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
-                return Poll::Ready(Some(Outcome::Gone));
+                return Poll::Ready(Left::Ended(Outcome::Gone));
+            }
+            if served.is_pending()
+                && !state.answered_early.load(Ordering::Relaxed)
+                && let Some(body) = stream.take_over()
+            {
+                return Poll::Ready(Left::Events(Box::new(body)));
             }
             let progress = state.progress();
             let waits_for = waits_for(stream, &progress);
@@ -77,18 +93,18 @@ where
                 .is_ready()
             {
                 if !waits_for.is_to_park(&service.config) {
-                    return Poll::Ready(Some(Outcome::TimedOut(waits_for)));
+                    return Poll::Ready(Left::Ended(Outcome::TimedOut(waits_for)));
                 }
                 if served.is_pending() && !stopping {
-                    return Poll::Ready(None);
+                    return Poll::Ready(Left::Idle);
                 }
             }
             if stopping && shutdown.is_succeeded() && served.is_pending() {
                 if progress == Progress::EventStream {
-                    return Poll::Ready(Some(Outcome::Gone));
+                    return Poll::Ready(Left::Ended(Outcome::Gone));
                 }
                 if waits_for == WaitsFor::Request && stream.can_leave(shutdown) {
-                    return Poll::Ready(None);
+                    return Poll::Ready(Left::Idle);
                 }
                 // It can go over when its request has been answered.
                 if progress != Progress::None {
@@ -108,20 +124,22 @@ where
                 continue;
             }
             return match served {
-                Poll::Ready(Ok(())) => Poll::Ready(Some(Outcome::Ended)),
+                Poll::Ready(Ok(())) => Poll::Ready(Left::Ended(Outcome::Ended)),
                 Poll::Ready(Err(error)) if error.is_parse() => {
-                    Poll::Ready(Some(Outcome::Malformed))
+                    Poll::Ready(Left::Ended(Outcome::Malformed))
                 }
-                Poll::Ready(Err(_)) => Poll::Ready(Some(Outcome::Broken)),
-                Poll::Pending => stream.poll_left(context).map(|()| Some(Outcome::Gone)),
+                Poll::Ready(Err(_)) => Poll::Ready(Left::Ended(Outcome::Broken)),
+                Poll::Pending => stream
+                    .poll_left(context)
+                    .map(|()| Left::Ended(Outcome::Gone)),
             };
         }
     })
     .await;
-    if outcome.is_none() {
+    if matches!(left, Left::Idle) {
         stream.park(&serving.into_parts().read_buf);
     }
-    outcome
+    left
 }
 
 fn builder(config: &Config) -> http1::Builder {

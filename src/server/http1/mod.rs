@@ -1,16 +1,19 @@
 //! A connection that speaks HTTP/1.
 //!
 //! Requests that have come whole are read and answered without hyper (`whole`). For all else there is hyper
-//! (`by_hyper`), which goes on in the middle of what was begun; after a while without a request it is let go of.
+//! (`by_hyper`), which goes on in the middle of what was begun; after a while without a request it is let go of,
+//! and where nothing is left but events (`events`).
 
 mod answer;
 mod by_hyper;
+mod events;
 mod whole;
 
 use std::{future::poll_fn, io, sync::atomic::Ordering};
 
 use tokio::time::timeout;
 
+use self::by_hyper::Left;
 use super::{
     Shutdown, Unaware,
     cork::Corked,
@@ -58,12 +61,15 @@ pub(super) async fn serve<H: Handler, S>(
             Err(outcome) => break outcome,
         };
         let (unaware, draining) = (&mut unaware, &mut draining);
-        if let Some(outcome) =
-            by_hyper::serve(&connection, begun, &mut timeouts, unaware, draining).await
-        {
-            break outcome;
+        let left = by_hyper::serve(&connection, begun, &mut timeouts, unaware, draining).await;
+        match left {
+            Left::Ended(outcome) => break outcome,
+            Left::Idle => parked = Some(service.parking.park()),
+            Left::Events(body) => {
+                let _parked = service.parking.park();
+                break events::serve(&connection, body).await;
+            }
         }
-        parked = Some(service.parking.park());
     };
     let linger = match outcome {
         Outcome::Idle if stream.leave(shutdown).await => return,

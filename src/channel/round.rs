@@ -1,0 +1,260 @@
+//! Events on their way round the subscribers of one server. Who goes round gives each subscriber all that
+//! has come since it was there last: so no event waits for the end of the round before it.
+
+use std::{collections::VecDeque, ops::Range, sync::Arc};
+
+use super::event::Event;
+use crate::body::SharedChunk;
+
+/// Events that have come in the meantime are written as one up to this size, in bytes.
+const JOIN_UP_TO: usize = 16 * 1024;
+
+/// Events that not every subscriber has been given.
+#[derive(Default)]
+pub(super) struct Round {
+    events: VecDeque<Arc<Event>>,
+    /// Of each event, where all have it: where it was when the event came, a round later.
+    ends: VecDeque<Place>,
+    /// How many events came before these.
+    given: u64,
+    /// Who is next.
+    next: Place,
+}
+
+/// Where it is: how many rounds it has gone, and which subscriber is next.
+#[derive(Clone, Copy, Default, PartialEq, PartialOrd)]
+struct Place {
+    rounds: u64,
+    index: usize,
+}
+
+impl Round {
+    /// What has come: those who are next get it first.
+    pub(super) fn add(&mut self, events: impl Iterator<Item = Arc<Event>>) {
+        self.events.extend(events);
+        let end = Place {
+            rounds: self.next.rounds + 1,
+            ..self.next
+        };
+        self.ends.resize(self.events.len(), end);
+    }
+
+    /// How many events every subscriber was given.
+    pub(super) fn given(&self) -> u64 {
+        self.given
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// Goes on by at most `turn` of `places`: those are to be given what is here.
+    pub(super) fn advance(&mut self, turn: usize, places: usize) -> Range<usize> {
+        let start = self.next.index.min(places);
+        let end = places.min(start + turn);
+        self.next.index = end;
+        if end == places {
+            self.next = Place {
+                rounds: self.next.rounds + 1,
+                index: 0,
+            };
+        }
+        start..end
+    }
+
+    /// Lets go of the events that all have been given.
+    pub(super) fn settle(&mut self) {
+        while self.ends.front().is_some_and(|end| *end <= self.next) {
+            self.ends.pop_front();
+            self.events.pop_front();
+            self.given += 1;
+        }
+        if self.is_over() {
+            // A burst may have needed much.
+            self.events.shrink_to(64);
+            self.ends.shrink_to(64);
+        }
+    }
+
+    /// What those are to be given who are next.
+    pub(super) fn batches(&mut self) -> Batches<'_> {
+        Batches {
+            given: self.given,
+            events: self.events.make_contiguous(),
+            known: Vec::new(),
+        }
+    }
+}
+
+/// Events as they are given to some subscribers, of whom most have had the same.
+pub(super) struct Batches<'a> {
+    given: u64,
+    events: &'a [Arc<Event>],
+    known: Vec<(usize, Batch<'a>)>,
+}
+
+impl<'a> Batches<'a> {
+    /// What comes after the first `seen` events, as much of it as is good in one chunk, and how many there
+    /// were at its end.
+    pub(super) fn after(&mut self, seen: u64) -> Option<(&Batch<'a>, u64)> {
+        let from = seen.saturating_sub(self.given) as usize;
+        let events = self.events.get(from..)?;
+        if events.is_empty() {
+            return None;
+        }
+        let known = self.known.iter().rposition(|(start, _)| *start == from);
+        let place = known.unwrap_or_else(|| {
+            self.known.push((from, Batch::first_of(events)));
+            self.known.len() - 1
+        });
+        let (_, batch) = self.known.get(place)?;
+        let end = self.given + (from + batch.events.len()) as u64;
+        Some((batch, end))
+    }
+}
+
+/// Events that are written together.
+pub(super) struct Batch<'a> {
+    /// At least one.
+    pub(super) events: &'a [Arc<Event>],
+    /// The least of their numbers.
+    pub(super) first: u128,
+    /// The same as one chunk.
+    pub(super) joined: SharedChunk,
+}
+
+impl<'a> Batch<'a> {
+    fn first_of(events: &'a [Arc<Event>]) -> Self {
+        let mut length = 0;
+        let fits = |event: &&Arc<Event>| {
+            length += event.chunk.len();
+            length <= JOIN_UP_TO
+        };
+        let count = events.iter().take_while(fits).count().max(1);
+        let events = &events[..count];
+        Self {
+            events,
+            first: events.iter().map(|event| event.number).min().unwrap_or(0),
+            joined: SharedChunk::joined(events.iter().map(|event| &event.chunk)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Subscribers by their places, each with how many events it has seen and what it was given.
+    struct Subscribers {
+        all: Vec<Option<(u64, String)>>,
+        round: Round,
+        published: u64,
+    }
+
+    impl Subscribers {
+        fn new(count: usize) -> Self {
+            Self {
+                all: vec![Some((0, String::new())); count],
+                round: Round::default(),
+                published: 0,
+            }
+        }
+
+        fn publish(&mut self) {
+            self.published += 1;
+            let fields = self.published.to_string();
+            let event = Event::notice(self.published.into(), &fields);
+            self.round.add(std::iter::once(Arc::new(event)));
+        }
+
+        fn turn(&mut self, turn: usize) {
+            let range = self.round.advance(turn, self.all.len());
+            let mut batches = self.round.batches();
+            for (seen, given) in self.all[range].iter_mut().flatten() {
+                while let Some((batch, end)) = batches.after(*seen) {
+                    let content = batch.joined.content();
+                    given.push_str(std::str::from_utf8(&content).expect("text"));
+                    *seen = end;
+                }
+                assert_eq!(*seen, self.published);
+            }
+            self.round.settle();
+        }
+
+        fn given(&self) -> Vec<&str> {
+            let given = self.all.iter().flatten();
+            given.map(|(_, given)| given.as_str()).collect()
+        }
+    }
+
+    #[test]
+    fn an_event_that_comes_in_the_middle_of_a_round_goes_to_those_who_are_next_at_once() {
+        let mut subscribers = Subscribers::new(4);
+        subscribers.publish();
+        subscribers.turn(2);
+        assert_eq!(subscribers.given(), ["1", "1", "", ""]);
+        subscribers.publish();
+        subscribers.turn(2);
+        assert_eq!(subscribers.given(), ["1", "1", "12", "12"]);
+        assert_eq!(subscribers.round.given(), 1);
+        subscribers.turn(2);
+        assert_eq!(subscribers.given(), ["12"; 4]);
+        assert!(subscribers.round.is_over());
+    }
+
+    #[test]
+    fn every_subscriber_is_given_every_event_once_and_in_order_whoever_comes_and_goes() {
+        let mut subscribers = Subscribers::new(7);
+        let mut random = 1_u32;
+        for step in 0..2000 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            match random >> 29 {
+                0 | 1 => subscribers.publish(),
+                2 => {
+                    // Who comes has had what came before.
+                    let before = (1..=subscribers.published).map(|number| number.to_string());
+                    let new = Some((subscribers.published, before.collect()));
+                    match subscribers.all.iter_mut().find(|place| place.is_none()) {
+                        Some(place) => *place = new,
+                        None => subscribers.all.push(new),
+                    }
+                }
+                3 if step % 5 == 0 => {
+                    let place = random as usize % subscribers.all.len();
+                    subscribers.all[place] = None;
+                }
+                _ => subscribers.turn(1 + (random >> 20) as usize % 4),
+            }
+        }
+        while !subscribers.round.is_over() {
+            subscribers.turn(3);
+        }
+        let all: String = (1..=subscribers.published)
+            .map(|number| number.to_string())
+            .collect();
+        for given in subscribers.given() {
+            assert_eq!(given, all);
+        }
+        assert_eq!(subscribers.round.given(), subscribers.published);
+    }
+
+    #[test]
+    fn without_subscribers_events_go_by() {
+        let mut subscribers = Subscribers::new(0);
+        subscribers.publish();
+        subscribers.turn(2);
+        assert!(subscribers.round.is_over());
+    }
+
+    #[test]
+    fn events_are_joined_up_to_a_size() {
+        let mut round = Round::default();
+        let large = "x".repeat(JOIN_UP_TO / 2);
+        let events = [&large, &large, &large].map(|text| Arc::new(Event::notice(1, text)));
+        round.add(events.into_iter());
+        let mut batches = round.batches();
+        let lengths =
+            [0, 2, 3].map(|seen| batches.after(seen).map(|(batch, _)| batch.events.len()));
+        assert_eq!(lengths, [Some(2), Some(1), None]);
+    }
+}

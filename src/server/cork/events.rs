@@ -1,0 +1,75 @@
+//! A connection that only sends events any more: without hyper, and without the memory that it needs to read
+//! another request.
+
+use std::{
+    io,
+    task::{Context, Poll, ready},
+};
+
+use super::{Corked, KEEP, Socket};
+use crate::body::{CHUNK_SIZE, StreamBody, chunk_size};
+
+/// Chunks that wait are sent together up to this size, in bytes.
+const TOGETHER: usize = 16 * 1024;
+/// What ends chunked content (RFC 9112, 7.1).
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+impl<S: Socket> Corked<S> {
+    /// The rest of the response in progress, where hyper has nothing to write and is not needed for it.
+    /// It is to be dropped then.
+    pub(in crate::server) fn take_over(&self) -> Option<StreamBody> {
+        let rest = {
+            let mut inner = self.lock();
+            if !inner.idle {
+                return None;
+            }
+            inner.rest.take()?
+        };
+        // Outside the lock: a response locks its connection, and not the other way round.
+        let body = rest.into_body()?;
+        let mut inner = self.lock();
+        inner.taken_over = true;
+        inner.gathered.shrink_to(KEEP);
+        Some(body)
+    }
+
+    /// Sends what comes, to the end of the response, which is then to be followed by that of the
+    /// connection: its last bytes may be gathered still. `false` where the response has failed.
+    pub(in crate::server) fn poll_events(
+        &self,
+        body: &mut StreamBody,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        self.begin();
+        loop {
+            ready!(self.poll_uncork(context))?;
+            let mut gathered = 0;
+            while gathered < TOGETHER {
+                match body.poll_chunk(context) {
+                    Poll::Ready(Some(Ok(chunk))) => {
+                        self.gather(&chunk);
+                        gathered += chunk.len();
+                    }
+                    Poll::Ready(Some(Err(_))) => return Poll::Ready(Ok(false)),
+                    Poll::Ready(None) => {
+                        self.write_last(LAST_CHUNK);
+                        return Poll::Ready(Ok(true));
+                    }
+                    Poll::Pending if gathered == 0 => return Poll::Pending,
+                    Poll::Pending => break,
+                }
+            }
+        }
+    }
+
+    fn gather(&self, chunk: &[u8]) {
+        let mut size = [0; CHUNK_SIZE];
+        let mut inner = self.lock();
+        inner.idle = false;
+        inner
+            .gathered
+            .extend_from_slice(chunk_size(chunk.len(), &mut size));
+        inner.gathered.extend_from_slice(chunk);
+        inner.gathered.extend_from_slice(b"\r\n");
+    }
+}

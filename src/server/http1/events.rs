@@ -1,0 +1,36 @@
+//! Events, which are all that is left of a connection: they are framed without hyper.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    task::Poll,
+};
+
+use super::{Connection, Outcome};
+use crate::{body::StreamBody, server::socket::Socket};
+
+/// Sends what is left of a response.
+pub(super) async fn serve<H, S: Socket>(
+    connection: &Connection<'_, H, S>,
+    mut body: Box<StreamBody>,
+) -> Outcome {
+    let Connection {
+        stream, shutdown, ..
+    } = *connection;
+    let mut succeeded = pin!(shutdown.succeeded());
+    let mut waits = false;
+    poll_fn(|context| {
+        // Asked once, it wakes this task when there is an answer.
+        if (!waits || shutdown.has_started()) && succeeded.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Outcome::Gone);
+        }
+        waits = true;
+        match stream.poll_events(&mut body, context) {
+            Poll::Ready(Ok(true)) => Poll::Ready(Outcome::Ended),
+            Poll::Ready(Ok(false)) => Poll::Ready(Outcome::Broken),
+            Poll::Ready(Err(_)) => Poll::Ready(Outcome::Gone),
+            Poll::Pending => stream.poll_left(context).map(|()| Outcome::Gone),
+        }
+    })
+    .await
+}
