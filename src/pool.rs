@@ -1,25 +1,32 @@
 //! Memory for large chunks, used again: fresh memory costs more in page faults than the copy into it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// What every buffer of the pool holds, in bytes: Node's own size of a chunk read from a file.
+/// What a buffer for reading a file holds, in bytes: Node's own size of a chunk of one.
 pub(crate) const CAPACITY: usize = 64 * 1024;
-/// Chunks up to this size get memory of their own: in a buffer of the pool they would waste too much.
-const POOLED_ABOVE: usize = CAPACITY / 2;
-/// How many unused buffers are kept.
-const KEEP: usize = 32;
+/// The sizes of buffers, in bytes, and how many unused ones of each are kept: those of a batch of answers, or of
+/// streams that a few clients take fast.
+const SIZES: [(usize, usize); 4] = [
+    (8 * 1024, 64),
+    (16 * 1024, 64),
+    (32 * 1024, 32),
+    (CAPACITY, 32),
+];
+/// Chunks that would fill no more than this part of a buffer get memory of their own.
+const PART: usize = 2;
 
 #[derive(Clone, Default)]
 pub(crate) struct Pool {
-    free: Arc<Mutex<Vec<Vec<u8>>>>,
+    free: Arc<[Mutex<Vec<Vec<u8>>>; SIZES.len()]>,
 }
 
-/// A buffer of `CAPACITY` bytes, to be filled.
+/// A buffer to be filled.
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
     length: usize,
+    size: usize,
     pool: Pool,
 }
 
@@ -44,38 +51,46 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut free = self
-            .pool
-            .free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if free.len() < KEEP {
+        let mut free = lock(&self.pool.free[self.size]);
+        if free.len() < SIZES[self.size].1 {
             free.push(std::mem::take(&mut self.bytes));
         }
     }
 }
 
 impl Pool {
+    /// A buffer of `CAPACITY` bytes.
     pub(crate) fn buffer(&self) -> Buffer {
-        let free = self
-            .free
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
-        Buffer {
-            bytes: free.unwrap_or_else(|| vec![0; CAPACITY]),
-            length: 0,
-            pool: self.clone(),
-        }
+        self.buffer_of(SIZES.len() - 1)
     }
 
     /// Copies a chunk.
     pub(crate) fn copy(&self, chunk: &[u8]) -> Bytes {
-        if chunk.len() <= POOLED_ABOVE || chunk.len() > CAPACITY {
-            return Bytes::copy_from_slice(chunk);
+        let fits = |(capacity, _): &(usize, usize)| {
+            (capacity / PART + 1..=*capacity).contains(&chunk.len())
+        };
+        match SIZES.iter().position(fits) {
+            Some(size) => {
+                let mut buffer = self.buffer_of(size);
+                buffer.as_mut_slice()[..chunk.len()].copy_from_slice(chunk);
+                buffer.freeze(chunk.len())
+            }
+            _ => Bytes::copy_from_slice(chunk),
         }
-        let mut buffer = self.buffer();
-        buffer.as_mut_slice()[..chunk.len()].copy_from_slice(chunk);
-        buffer.freeze(chunk.len())
     }
+
+    fn buffer_of(&self, size: usize) -> Buffer {
+        let free = lock(&self.free[size]).pop();
+        Buffer {
+            bytes: free.unwrap_or_else(|| vec![0; SIZES[size].0]),
+            length: 0,
+            size,
+            pool: self.clone(),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Held for a push or a pop.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -35,9 +35,14 @@ async fn each_connection_is_served_where_the_fewest_are() {
     let (one, _one) = runtime("one");
     let (two, _two) = runtime("two");
     let server = Running::start_made(&[("GET", "/")], |listener, router| {
-        Server::new(listener, router, Config::default(), tell_thread as fn(Request<'_>, Exchange))
-            .with_runtime(one, tell_thread)
-            .with_runtime(two, tell_thread)
+        Server::new(
+            listener,
+            router,
+            Config::default(),
+            tell_thread as fn(Request<'_>, Exchange),
+        )
+        .with_runtime(one, tell_thread)
+        .with_runtime(two, tell_thread)
     })
     .await;
     let mut clients = Vec::new();

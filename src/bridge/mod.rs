@@ -239,7 +239,7 @@ impl Bridge {
                     exchange.respond(Response {
                         status,
                         fields,
-                        body: content.into_bytes(),
+                        body: content.into_bytes(&self.pool),
                     });
                 }
             }
@@ -253,7 +253,7 @@ impl Bridge {
             Record::Chunk(key, content) => {
                 // Sending drops nothing but the chunk.
                 if let Some(Progress::Streaming(sender)) = lock(&self.slots).get(key) {
-                    sender.send(content.into_bytes());
+                    sender.send(content.into_bytes(&self.pool));
                 }
             }
             Record::File(key, file) => {
