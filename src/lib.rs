@@ -3,13 +3,14 @@
 //! The flow of a request, file by file:
 //!
 //! 1. `server/accept` accepts a connection, `server/connection` finds out what is spoken over it,
-//!    `server/http1` and `server/http2` serve it.
+//!    `server/http1` and `server/http2` serve it: with hyper or, where a request has come whole
+//!    (`whole_request`), without.
 //! 2. `service` takes each request: head, canonical path, route, body, and what the server has in
 //!    hand (`load`).
 //! 3. [`router`] finds the route, as a [`router::RouteId`].
 //! 4. `handler` is the seam: a [`Handler`] takes the [`Request`] and an [`Exchange`].
 //! 5. `bridge` is the handler that queues requests for JavaScript and takes its answers, in batches.
-//! 6. `exchange` carries the answer back, `body` its content, to hyper and the socket. `channel` sends
+//! 6. `exchange` carries the answer back, with its fields (`field_lines`), `body` its content, to the socket. `channel` sends
 //!    one event as the content of many.
 //!
 //! All of it runs on tokio's runtime, or on a `reactor` inside somebody else's event loop.

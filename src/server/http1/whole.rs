@@ -49,6 +49,8 @@ struct Requests<'a, H, S> {
     partly: bool,
     /// The rest takes hyper.
     for_hyper: bool,
+    /// The server is to stop: nothing more is read.
+    stopping: bool,
 }
 
 /// Serves requests until the connection ends, or hyper is to go on: with these, which were begun.
@@ -72,19 +74,23 @@ where
         begun: VecDeque::new(),
         partly: false,
         for_hyper: false,
+        stopping: false,
     };
     let mut started = pin!(shutdown.started());
     let mut waits = false;
     poll_fn(|context| {
         // Asked once, it wakes this task when there is an answer.
-        if (!waits || shutdown.has_started()) && started.as_mut().poll(context).is_ready() {
-            return requests.stop(context);
+        if !waits || (!requests.stopping && shutdown.has_started()) {
+            requests.stopping = started.as_mut().poll(context).is_ready();
+            waits = true;
         }
-        waits = true;
         loop {
             let Ok(held_up) = requests.answer(context) else {
                 return Poll::Ready(Err(Outcome::Gone));
             };
+            if requests.stopping && requests.begun.len() <= 1 {
+                return requests.stop(context);
+            }
             if requests.for_hyper {
                 return Poll::Ready(Ok(()));
             }
@@ -123,7 +129,7 @@ where
 }
 
 impl<'a, H: Handler, S: Socket> Requests<'a, H, S> {
-    /// The server is to stop: what is in progress is hyper's, which tells the client of it.
+    /// The server is to stop: the last that is in progress is hyper's, which tells the client of it.
     fn stop(&self, context: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
         let Connection {
             stream, shutdown, ..
@@ -144,7 +150,9 @@ impl<'a, H: Handler, S: Socket> Requests<'a, H, S> {
 
     /// Whether another request may be begun beside those that are.
     fn has_room(&self) -> bool {
-        self.begun.len() < MOST && self.begun.back().is_none_or(|(method, _)| method.is_safe())
+        !self.stopping
+            && self.begun.len() < MOST
+            && self.begun.back().is_none_or(|(method, _)| method.is_safe())
     }
 
     /// Reads what has come, and begins the requests in it. False at the end of what the client sends.
@@ -205,7 +213,9 @@ impl<'a, H: Handler, S: Socket> Requests<'a, H, S> {
             }
         }
         let mut gathered = Vec::new();
+        let unless = usize::from(self.stopping);
         while held_up == HeldUp::Not
+            && self.begun.len() > unless
             && let Some((method, begun)) = self.begun.front_mut()
         {
             if gathered.capacity() == 0 {

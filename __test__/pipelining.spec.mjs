@@ -1,0 +1,217 @@
+// Requests that a client sends before it has the answers to those before (RFC 9112, 9.3.2). Those that only
+// ask are handled at the same time, and answered in order; one that changes something is handled alone.
+
+import { once as onceOf } from 'node:events';
+import { Readable } from 'node:stream';
+import test from 'ava';
+import { json, noContent, stream, text } from 'wapix';
+import { connect, requestBytes } from './helpers/client.mjs';
+import { until } from './helpers/events.mjs';
+import { serve } from './helpers/server.mjs';
+
+const GET = (path, fields = '') => `GET ${path} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
+
+/** Handlers that note when they begin, and answer when they are told. */
+function told() {
+  const begun = [];
+  const tell = new Map();
+  const handler = ({ params, method }) => {
+    begun.push(`${method} ${params.id}`);
+    return new Promise((resolve) => {
+      tell.set(params.id, (result = text(params.id)) => resolve(result));
+    });
+  };
+  return { begun, tell, handler };
+}
+
+const texts = async (client, count) => {
+  const got = [];
+  for (let at = 0; at < count; at += 1) got.push((await client.response()).text);
+  return got;
+};
+
+test('requests that ask are handled at the same time, and answered in their order', async (t) => {
+  const { begun, tell, handler } = told();
+  const server = await serve(t, { '/:id': { get: handler } });
+  const client = await connect(t, server);
+  client.send(GET('/1') + GET('/2') + GET('/3'));
+  await until(() => begun.length === 3);
+  t.deepEqual(begun, ['GET 1', 'GET 2', 'GET 3']);
+  tell.get('3')();
+  tell.get('2')();
+  tell.get('1')();
+  t.deepEqual(await texts(client, 3), ['1', '2', '3']);
+  client.send(GET('/4'));
+  await until(() => begun.length === 4);
+  tell.get('4')();
+  t.deepEqual(await texts(client, 1), ['4']);
+});
+
+test('a request that changes something waits for those before it, and those behind it wait', async (t) => {
+  const { begun, tell, handler } = told();
+  const server = await serve(t, { '/:id': { get: handler, post: handler } });
+  const client = await connect(t, server);
+  client.send(
+    Buffer.concat([
+      Buffer.from(GET('/1') + GET('/2')),
+      requestBytes('POST /3', {}, 'body'),
+      Buffer.from(GET('/4') + GET('/5')),
+    ]),
+  );
+  await until(() => begun.length === 2);
+  tell.get('1')();
+  t.deepEqual(await texts(client, 1), ['1']);
+  t.is(begun.length, 2);
+  tell.get('2')();
+  await until(() => begun.length === 3);
+  t.deepEqual(await texts(client, 1), ['2']);
+  t.deepEqual(begun, ['GET 1', 'GET 2', 'POST 3']);
+  tell.get('3')();
+  await until(() => begun.length === 5);
+  tell.get('5')();
+  tell.get('4')();
+  t.deepEqual(await texts(client, 3), ['3', '4', '5']);
+});
+
+test('answers of every kind come in the order of their requests', async (t) => {
+  const server = await serve(t, {
+    '/json': { get: () => json({ a: 1 }) },
+    '/none': { get: () => noContent() },
+    '/large': { get: () => text('l'.repeat(300_000)) },
+    '/middle': { get: () => text('m'.repeat(10_000)) },
+    '/fields': { get: () => text('f', { 'X-Own': 'é', date: 'a date', 'content-length': 1 }) },
+    '/closing': { get: () => text('last', { connection: 'close' }) },
+    '/stream': { get: () => stream(Readable.from(['a', 'b']), 'text/plain') },
+    '/fails': { get: () => Promise.reject(Object.assign(new Error('x'), { name: 'AbortError' })) },
+  });
+  const paths = ['/json', '/none', '/nowhere', '/large', '/middle', '/stream', '/fields', '/json'];
+  const client = await connect(t, server);
+  client.send(paths.map((path) => GET(path)).join('') + GET('/closing') + GET('/json'));
+  const got = [];
+  for (const _ of paths) {
+    const { status, text } = await client.response();
+    got.push([status, text.length > 100 ? `${text[0]} × ${text.length}` : text]);
+  }
+  t.deepEqual(got, [
+    [200, '{"a":1}'],
+    [204, ''],
+    [404, '{"error":"Not Found"}'],
+    [200, 'l × 300000'],
+    [200, 'm × 10000'],
+    [200, 'ab'],
+    [200, 'f'],
+    [200, '{"a":1}'],
+  ]);
+  const last = await client.response();
+  t.is(last.text, 'last');
+  t.is(last.field('connection'), 'close');
+  await until(() => client.ending !== undefined);
+  t.is(client.bytes.length, 0);
+});
+
+test('HEAD among others has no content, and its length', async (t) => {
+  const server = await serve(t, {
+    '/': { get: () => text('hello') },
+    '/stream': { get: () => stream(Readable.from(['a']), 'text/plain') },
+  });
+  const client = await connect(t, server);
+  const head = (path) => `HEAD ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+  client.send(GET('/') + head('/') + head('/stream') + GET('/'));
+  t.is((await client.response()).text, 'hello');
+  const answer = await client.response('HEAD');
+  t.deepEqual([answer.text, answer.field('content-length')], ['', '5']);
+  t.is((await client.response('HEAD')).text, '');
+  t.is((await client.response()).text, 'hello');
+});
+
+test('requests arrive cut anywhere', async (t) => {
+  const server = await serve(t, { '/:id': { get: ({ params }) => text(params.id) } });
+  const all = GET('/1') + GET('/2', 'X-A: b\r\n') + GET('/3');
+  for (let cut = 1; cut < all.length; cut += 1) {
+    const client = await connect(t, server);
+    client.send(all.slice(0, cut));
+    // Sent when the server has had the first part for sure, or has answered what is whole of it.
+    const whole = all.slice(0, cut).split('\r\n\r\n').length - 1;
+    const before = await texts(client, whole);
+    client.send(all.slice(cut));
+    t.deepEqual([...before, ...(await texts(client, 3 - whole))], ['1', '2', '3'], `cut at ${cut}`);
+    client.socket.destroy();
+  }
+});
+
+test('what is no request is refused behind the answers to those before it', async (t) => {
+  const { begun, tell, handler } = told();
+  const server = await serve(t, { '/:id': { get: handler } });
+  const client = await connect(t, server);
+  client.send(`${GET('/1')}${GET('/2')}no request\r\n\r\n`);
+  await until(() => begun.length === 2);
+  tell.get('2')();
+  tell.get('1')();
+  t.deepEqual(await texts(client, 2), ['1', '2']);
+  t.is((await client.response()).status, 400);
+  await until(() => client.ending !== undefined);
+});
+
+test('a client that leaves cancels every request that it sent', async (t) => {
+  const aborted = [];
+  let begun = 0;
+  const handler = ({ params, signal }) => {
+    begun += 1;
+    return onceOf(signal, 'abort').then(() => {
+      aborted.push(params.id);
+      return text('nobody reads it');
+    });
+  };
+  const server = await serve(t, { '/:id': { get: handler } });
+  const client = await connect(t, server);
+  client.send(GET('/1') + GET('/2') + GET('/3'));
+  await until(() => begun === 3);
+  client.socket.destroy();
+  await until(() => aborted.length === 3);
+  t.deepEqual(aborted.toSorted(), ['1', '2', '3']);
+});
+
+test('a client that sends requests and reads nothing is not handed more than its share', async (t) => {
+  let begun = 0;
+  const page = 'p'.repeat(60_000);
+  const server = await serve(t, {
+    '/': {
+      get: () => {
+        begun += 1;
+        return text(page);
+      },
+    },
+  });
+  const client = await connect(t, server);
+  client.socket.pause();
+  const many = 2000;
+  client.send(GET('/').repeat(many));
+  const other = await connect(t, server);
+  let last;
+  // Others are served, and it is not: its socket is full.
+  do {
+    last = begun;
+    for (let at = 0; at < 20; at += 1) {
+      other.send(GET('/'));
+      await other.response();
+    }
+  } while (begun - last > 20);
+  t.true(begun < many / 2, `${begun} were begun`);
+  client.socket.resume();
+  for (let at = 0; at < many; at += 1) t.is((await client.response()).text.length, page.length);
+});
+
+test('a server that closes answers what it has begun, and says which answer is the last', async (t) => {
+  const { begun, tell, handler } = told();
+  const server = await serve(t, { '/:id': { get: handler } });
+  const client = await connect(t, server);
+  client.send(GET('/1') + GET('/2'));
+  await until(() => begun.length === 2);
+  server.close();
+  tell.get('1')();
+  t.is((await client.response()).text, '1');
+  tell.get('2')();
+  const last = await client.response();
+  t.deepEqual([last.text, last.field('connection')], ['2', 'close']);
+  await until(() => client.ending !== undefined);
+});
