@@ -3,6 +3,7 @@
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { channel, createServer } from 'wapix';
+import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { subscribe } from './helpers/event-source.mjs';
@@ -166,6 +167,47 @@ for (const ioThreads of [1, 3, 0]) {
       numbers(sent - first + 1, first),
     );
   });
+
+  for (const https of [undefined, { key: KEY, cert: CERT }]) {
+    test(`who reads nothing for a while gets all of it in the end, ${https ? 'with TLS, ' : ''}${on}`, async (t) => {
+      const news = open({ queue: 1 << 26 });
+      const get = (req) => news.subscribe(req);
+      const server = await serve(t, { '/': { get } }, { ioThreads, https });
+      const client = await connect(t, server, { tls: https !== undefined });
+      client.send(requestBytes('GET /'));
+      await client.head();
+      await until(() => news.size === 1, 'it is subscribed');
+      const data = 'x'.repeat(10_000);
+      for (const round of numbers(3)) {
+        client.stall();
+        // More than sockets hold.
+        for (const _ of numbers(600)) {
+          news.publish({ data });
+          await turn();
+        }
+        client.resume();
+        const last = `data: round ${round}\n\n\r\n`;
+        news.publish({ data: `round ${round}` });
+        const hasAll = () => Buffer.concat(client.reads.slice(-2)).includes(last);
+        await until(hasAll, `all of round ${round}`);
+      }
+      const [, content] = client.reads.join('').split(/\r\n\r\n(.*)/s, 2);
+      // Chunks: what is written past the others is not written into them.
+      let at = 0;
+      while (at < content.length) {
+        const size = Number.parseInt(content.slice(at, at + 8), 16);
+        const end = content.indexOf('\r\n', at) + 2 + size;
+        if (content.slice(end, end + 2) !== '\r\n') return t.fail(`a chunk at ${at}`);
+        at = end + 2;
+      }
+      const numbered = content.matchAll(/^id: \S+-(\d+)$/gm);
+      // The first is where it began.
+      t.deepEqual(
+        Array.from(numbered, ([, number]) => Number(number)),
+        [0, ...numbers(1803)],
+      );
+    });
+  }
 
   test(`of what waits for a slow subscriber the newest is kept, ${on}`, async (t) => {
     const prices = open({ queue: 64 * 1024, slow: 'latest', history: { events: 0 } });

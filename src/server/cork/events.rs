@@ -66,6 +66,7 @@ impl<S: Socket> Corked<S> {
         let mut size = [0; CHUNK_SIZE];
         let mut inner = self.lock();
         inner.idle = false;
+        inner.unflushed = true;
         inner
             .gathered
             .extend_from_slice(chunk_size(chunk.len(), &mut size));
