@@ -47,6 +47,8 @@ struct Requests<'a, H, S> {
     begun: VecDeque<(Method, Begun<'a>)>,
     /// What was read ahead is the beginning of a request.
     partly: bool,
+    /// What was read ahead begins with a request that is not begun beside others.
+    alone: bool,
     /// The rest takes hyper.
     for_hyper: bool,
     /// The server is to stop: nothing more is read.
@@ -73,6 +75,7 @@ where
         connection,
         begun: VecDeque::new(),
         partly: false,
+        alone: false,
         for_hyper: false,
         stopping: false,
     };
@@ -150,9 +153,13 @@ impl<'a, H: Handler, S: Socket> Requests<'a, H, S> {
 
     /// Whether another request may be begun beside those that are.
     fn has_room(&self) -> bool {
+        let is_safe = |(method, _): &(Method, _)| method.is_safe();
         !self.stopping
             && self.begun.len() < MOST
-            && self.begun.back().is_none_or(|(method, _)| method.is_safe())
+            && self
+                .begun
+                .back()
+                .is_none_or(|last| !self.alone && is_safe(last))
     }
 
     /// Reads what has come, and begins the requests in it. False at the end of what the client sends.
@@ -173,12 +180,13 @@ impl<'a, H: Handler, S: Socket> Requests<'a, H, S> {
     fn begin<'b>(&mut self, mut bytes: &'b [u8]) -> &'b [u8] {
         let Connection { state, service, .. } = *self.connection;
         self.partly = false;
+        self.alone = false;
         while !bytes.is_empty() && self.has_room() {
             let mut room: Room<'_> = [MaybeUninit::uninit(); _];
             match parse(bytes, &mut room, &service.config) {
                 // Not beside others (RFC 9110, 9.2.1).
                 Parsed::Whole(request) if !request.method.is_safe() && !self.begun.is_empty() => {
-                    break;
+                    self.alone = true;
                 }
                 Parsed::Whole(request) => {
                     let Some(begun) = service.begin_whole(state, &request) else {
