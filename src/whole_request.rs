@@ -76,27 +76,21 @@ fn body_length(fields: &[httparse::Header<'_>]) -> Option<usize> {
     let mut has_host = false;
     let mut length = None;
     for field in fields {
+        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
         // By its length first: few names have the length of one of these.
-        match field.name.len() {
-            4 if field.name.eq_ignore_ascii_case("host") => {
-                if std::mem::replace(&mut has_host, true) || !is_host_and_port(field.value) {
-                    return None;
-                }
+        let is_plain = match field.name.len() {
+            4 if is("host") => {
+                !std::mem::replace(&mut has_host, true) && is_host_and_port(field.value)
             }
-            14 if field.name.eq_ignore_ascii_case("content-length") => {
-                if length.replace(digits(field.value)?).is_some() {
-                    return None;
-                }
-            }
-            10 if field.name.eq_ignore_ascii_case("connection") => {
-                if !field.value.eq_ignore_ascii_case(b"keep-alive") {
-                    return None;
-                }
-            }
-            6 if field.name.eq_ignore_ascii_case("expect") => return None,
-            7 if field.name.eq_ignore_ascii_case("upgrade") => return None,
-            17 if field.name.eq_ignore_ascii_case("transfer-encoding") => return None,
-            _ => {}
+            14 if is("content-length") => length.replace(digits(field.value)?).is_none(),
+            10 if is("connection") => field.value.eq_ignore_ascii_case(b"keep-alive"),
+            6 => !is("expect"),
+            7 => !is("upgrade"),
+            17 => !is("transfer-encoding"),
+            _ => true,
+        };
+        if !is_plain {
+            return None;
         }
     }
     has_host.then(|| length.unwrap_or(0))

@@ -214,11 +214,11 @@ impl<'a, H: Handler, S: Socket> Requests<'a, H, S> {
     fn answer(&mut self, context: &mut Context<'_>) -> std::io::Result<HeldUp> {
         let stream = self.connection.stream;
         let mut held_up = stream.held_up(true);
-        if held_up != HeldUp::Not {
-            if let Poll::Ready(written) = stream.poll_uncork(context) {
-                written?;
-                held_up = HeldUp::Not;
-            }
+        if held_up != HeldUp::Not
+            && let Poll::Ready(written) = stream.poll_uncork(context)
+        {
+            written?;
+            held_up = HeldUp::Not;
         }
         let mut gathered = Vec::new();
         let unless = usize::from(self.stopping);
