@@ -74,7 +74,7 @@ impl SharedChunk {
 impl BodySender {
     /// From now on it is sent what many are sent. Its observer does not hear of what is taken, as that has
     /// no window, and its connection ends with it.
-    pub(crate) fn is_subscribed(&self) {
+    pub(crate) fn subscribe(&self) {
         let mut state = self.shared.lock();
         state.step = usize::MAX;
         state.is_subscribed = true;

@@ -228,7 +228,7 @@ impl Channel {
         last_event_id: &str,
         topics: Topics,
     ) -> Option<Subscription> {
-        sender.is_subscribed();
+        sender.subscribe();
         if let Some(heartbeat) = self.options.heartbeat {
             sender.set_heartbeat(heartbeat);
         }

@@ -35,8 +35,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (socket, _) = acceptfrom(&listener)?;
             sockopt::set_tcp_nodelay(&socket, true)?;
             let mut socket = TcpStream::from(socket);
-            socket.read(&mut [0; 1024])?;
-            socket.write_all(HEAD)?;
+            if socket.read(&mut [0; 1024])? > 0 {
+                socket.write_all(HEAD)?;
+            }
             accepted
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

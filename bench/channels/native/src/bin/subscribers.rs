@@ -97,7 +97,9 @@ fn open(port: u16) -> io::Result<TcpStream> {
     let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     socket.write_all(REQUEST)?;
     // The head, and what comes with it: no event yet.
-    socket.read(&mut [0; 4096])?;
+    if socket.read(&mut [0; 4096])? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     socket.set_nonblocking(true)?;
     // Its end is a reset: the next clients want its port.
     sockopt::set_socket_linger(&socket, Some(Duration::ZERO))?;
