@@ -1,6 +1,6 @@
-//! Memory for large chunks, used again: fresh memory costs more in page faults than the copy into it.
+//! Memory for chunks, used again: fresh memory costs more in page faults than the copy into it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -17,17 +17,52 @@ const SIZES: [(usize, usize); 4] = [
 /// Chunks that would fill no more than this part of a buffer get memory of their own.
 const PART: usize = 2;
 
-#[derive(Clone, Default)]
-pub(crate) struct Pool {
-    free: Arc<[Mutex<Vec<Vec<u8>>>; SIZES.len()]>,
-}
+/// The unused buffers of each size, of all servers of the process.
+static UNUSED: [Mutex<Vec<Vec<u8>>>; SIZES.len()] = [const { Mutex::new(Vec::new()) }; SIZES.len()];
 
 /// A buffer to be filled.
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
     length: usize,
     size: usize,
-    pool: Pool,
+}
+
+/// A buffer of `CAPACITY` bytes.
+pub(crate) fn buffer() -> Buffer {
+    buffer_of(SIZES.len() - 1)
+}
+
+/// Copies a chunk.
+pub(crate) fn copy(chunk: &[u8]) -> Bytes {
+    let fits =
+        |(capacity, _): &(usize, usize)| (capacity / PART + 1..=*capacity).contains(&chunk.len());
+    let Some(size) = SIZES.iter().position(fits) else {
+        return Bytes::copy_from_slice(chunk);
+    };
+    let mut buffer = buffer_of(size);
+    buffer.as_mut_slice()[..chunk.len()].copy_from_slice(chunk);
+    buffer.freeze(chunk.len())
+}
+
+/// Lets go of what is unused.
+pub(crate) fn clear() {
+    for size in 0..SIZES.len() {
+        drop(std::mem::take(&mut *unused(size)));
+    }
+}
+
+fn buffer_of(size: usize) -> Buffer {
+    let unused = unused(size).pop();
+    Buffer {
+        bytes: unused.unwrap_or_else(|| vec![0; SIZES[size].0]),
+        length: 0,
+        size,
+    }
+}
+
+fn unused(size: usize) -> MutexGuard<'static, Vec<Vec<u8>>> {
+    // Held for a push or a pop.
+    UNUSED[size].lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Buffer {
@@ -51,46 +86,9 @@ impl AsRef<[u8]> for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut free = lock(&self.pool.free[self.size]);
-        if free.len() < SIZES[self.size].1 {
-            free.push(std::mem::take(&mut self.bytes));
+        let mut unused = unused(self.size);
+        if unused.len() < SIZES[self.size].1 {
+            unused.push(std::mem::take(&mut self.bytes));
         }
     }
-}
-
-impl Pool {
-    /// A buffer of `CAPACITY` bytes.
-    pub(crate) fn buffer(&self) -> Buffer {
-        self.buffer_of(SIZES.len() - 1)
-    }
-
-    /// Copies a chunk.
-    pub(crate) fn copy(&self, chunk: &[u8]) -> Bytes {
-        let fits = |(capacity, _): &(usize, usize)| {
-            (capacity / PART + 1..=*capacity).contains(&chunk.len())
-        };
-        match SIZES.iter().position(fits) {
-            Some(size) => {
-                let mut buffer = self.buffer_of(size);
-                buffer.as_mut_slice()[..chunk.len()].copy_from_slice(chunk);
-                buffer.freeze(chunk.len())
-            }
-            _ => Bytes::copy_from_slice(chunk),
-        }
-    }
-
-    fn buffer_of(&self, size: usize) -> Buffer {
-        let free = lock(&self.free[size]).pop();
-        Buffer {
-            bytes: free.unwrap_or_else(|| vec![0; SIZES[size].0]),
-            length: 0,
-            size,
-            pool: self.clone(),
-        }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Held for a push or a pop.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

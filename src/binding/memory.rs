@@ -4,27 +4,39 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use crate::pool;
+
 /// How long after a burst: what has to be freed for it has been.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// What gives free memory back to the system a moment after it is called on a runtime.
+/// What gives free memory back to the system a moment after it is called on a runtime: after the last call,
+/// too, where there is another meanwhile.
 pub(super) fn give_back() -> impl Fn() + Send + Sync + 'static {
-    let is_due = Arc::new(AtomicBool::new(false));
+    let calls = Arc::new(AtomicUsize::new(0));
     move || {
-        if is_due.swap(true, Ordering::Relaxed) {
+        if calls.fetch_add(1, Ordering::Relaxed) > 0 {
             return;
         }
-        let is_due = Arc::clone(&is_due);
+        let calls = Arc::clone(&calls);
         tokio::spawn(async move {
-            tokio::time::sleep(DELAY).await;
-            is_due.store(false, Ordering::Relaxed);
-            // On another thread: with much to give back it takes some milliseconds.
-            tokio::task::spawn_blocking(trim);
+            let mut seen = 0;
+            while let Err(now) =
+                calls.compare_exchange(seen, 0, Ordering::Relaxed, Ordering::Relaxed)
+            {
+                seen = now;
+                tokio::time::sleep(DELAY).await;
+                // On another thread: with much to give back it takes some milliseconds.
+                let _ = tokio::task::spawn_blocking(|| {
+                    pool::clear();
+                    trim();
+                })
+                .await;
+            }
         });
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::pool::{Buffer, CAPACITY, Pool};
+use crate::pool::{self, Buffer, CAPACITY};
 
 /// How much is read from the page cache in one turn: other connections want theirs.
 const TURN: usize = 512 * 1024;
@@ -23,19 +23,17 @@ pub struct FileSource {
     position: u64,
     /// How many bytes of the range are left.
     left: u64,
-    pool: Pool,
     /// A read that waits for the disk.
     waiting: Option<JoinHandle<io::Result<(Buffer, usize)>>>,
     turn: usize,
 }
 
 impl FileSource {
-    pub(crate) fn new(file: File, position: u64, length: u64, pool: Pool) -> Self {
+    pub(crate) fn new(file: File, position: u64, length: u64) -> Self {
         Self {
             file: Arc::new(file),
             position,
             left: length,
-            pool,
             waiting: None,
             turn: TURN,
         }
@@ -54,7 +52,7 @@ impl FileSource {
                 return Poll::Pending;
             }
             self.turn = self.turn.saturating_sub(length);
-            let mut buffer = self.pool.buffer();
+            let mut buffer = pool::buffer();
             if let Some(read) = read_cached(&self.file, self.position, &mut buffer, length) {
                 return Poll::Ready(Ok(self.took(buffer, read)));
             }

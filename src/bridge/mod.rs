@@ -30,8 +30,7 @@ use crate::{
     channel::{Channel, Hub},
     exchange::{Exchange, Head, Observer, Response},
     handler::{Handler, Request},
-    pool::Pool,
-    task,
+    pool, task,
 };
 
 /// Wakes JavaScript to take what waits. Called on the I/O thread; must not block.
@@ -44,7 +43,6 @@ pub struct Bridge {
     incoming: Mutex<Incoming>,
     incoming_ready: Notify,
     slots: Mutex<Slots>,
-    pool: Pool,
     hub: Arc<Hub>,
     wake_javascript: WakeJavaScript,
 }
@@ -77,7 +75,6 @@ impl Bridge {
             incoming: Mutex::default(),
             incoming_ready: Notify::new(),
             slots: Mutex::default(),
-            pool: Pool::default(),
             hub: Arc::default(),
             wake_javascript,
         })
@@ -139,10 +136,7 @@ impl Bridge {
         buffers: impl IntoIterator<Item = &'a [u8]>,
     ) {
         // Copied outside the lock: the I/O thread goes on delivering.
-        let buffers: SmallVec<[Bytes; 2]> = buffers
-            .into_iter()
-            .map(|buffer| self.pool.copy(buffer))
-            .collect();
+        let buffers: SmallVec<[Bytes; 2]> = buffers.into_iter().map(pool::copy).collect();
         lock(&self.incoming)
             .replies
             .append(words, text, bytes, buffers);
@@ -163,7 +157,7 @@ impl Bridge {
     /// JavaScript's side: hands over a file, `length` bytes of it from `position` on, as the rest of
     /// the streamed response of `slot` and `serial`.
     pub fn answer_with_file(&self, slot: u32, serial: u32, file: File, position: u64, length: u64) {
-        let file = FileSource::new(file, position, length, self.pool.clone());
+        let file = FileSource::new(file, position, length);
         lock(&self.incoming)
             .replies
             .append_file(Key { slot, serial }, file);
@@ -239,7 +233,7 @@ impl Bridge {
                     exchange.respond(Response {
                         status,
                         fields,
-                        body: content.into_bytes(&self.pool),
+                        body: content.into_bytes(),
                     });
                 }
             }
@@ -253,7 +247,7 @@ impl Bridge {
             Record::Chunk(key, content) => {
                 // Sending drops nothing but the chunk.
                 if let Some(Progress::Streaming(sender)) = lock(&self.slots).get(key) {
-                    sender.send(content.into_bytes(&self.pool));
+                    sender.send(content.into_bytes());
                 }
             }
             Record::File(key, file) => {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::{protocol, slots::Key};
-use crate::{body::FileSource, channel::Topics, field_lines::FieldLines, pool::Pool};
+use crate::{body::FileSource, channel::Topics, field_lines::FieldLines, pool};
 
 /// How much memory is kept for the next records and their text, in bytes.
 const KEEP: usize = 256 * 1024;
@@ -53,9 +53,9 @@ pub(super) enum Content<'a> {
 }
 
 impl Content<'_> {
-    pub(super) fn into_bytes(self, pool: &Pool) -> Bytes {
+    pub(super) fn into_bytes(self) -> Bytes {
         match self {
-            Self::Slice(slice) => pool.copy(slice),
+            Self::Slice(slice) => pool::copy(slice),
             Self::Buffer(bytes) => bytes,
         }
     }
