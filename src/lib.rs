@@ -20,6 +20,7 @@
 mod binding;
 mod body;
 pub mod bridge;
+mod bytes_of;
 mod channel;
 mod config;
 mod error;

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 
-use crate::config::Config;
+use crate::{bytes_of::alphanumeric_and, config::Config};
 
 /// Why a request goes no further than its head.
 pub(crate) struct RefusedHead {
@@ -115,21 +115,7 @@ fn is_registered_name(mut name: &[u8]) -> bool {
 }
 
 /// `unreserved` and `sub-delims` (RFC 3986, 2.2 and 2.3), looked up: every request has a host.
-const IN_A_NAME: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        table[byte as usize] = byte.is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let others = b"-._~!$&'()*+,;=";
-    let mut index = 0;
-    while index < others.len() {
-        table[others[index] as usize] = true;
-        index += 1;
-    }
-    table
-};
+const IN_A_NAME: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+,;=");
 
 /// The bytes of a request's target as HTTP/1.1 writes it. HTTP/2 has a field for its origin (RFC 9113,
 /// 8.3.1), which is counted as `Host`.

@@ -6,7 +6,9 @@
 
 use std::mem::MaybeUninit;
 
-use crate::{config::Config, request_head::is_host_and_port, router::Method};
+use crate::{
+    bytes_of::alphanumeric_and, config::Config, request_head::is_host_and_port, router::Method,
+};
 
 /// The most header fields of such a request.
 pub(crate) const MOST_FIELDS: usize = 64;
@@ -114,18 +116,4 @@ fn is_path_and_query(target: &str) -> bool {
 }
 
 /// `pchar`, `/` and `?`.
-const IN_A_TARGET: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        table[byte as usize] = byte.is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let others = b"-._~!$&'()*+,;=:@%/?";
-    let mut index = 0;
-    while index < others.len() {
-        table[others[index] as usize] = true;
-        index += 1;
-    }
-    table
-};
+const IN_A_TARGET: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+,;=:@%/?");

@@ -5,7 +5,7 @@ use std::{cell::Cell, io::Write, time::SystemTime};
 use http::{HeaderMap, StatusCode};
 use httpdate::HttpDate;
 
-use crate::field_lines::FieldLines;
+use crate::{bytes_of::alphanumeric_and, field_lines::FieldLines};
 
 /// Status and header fields.
 #[derive(Clone, Copy)]
@@ -101,21 +101,7 @@ fn is_of_framing(name: &[u8]) -> bool {
 }
 
 /// `tchar` (RFC 9110, 5.6.2).
-const IN_A_NAME: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0_u8;
-    while byte < 128 {
-        table[byte as usize] = byte.is_ascii_alphanumeric();
-        byte += 1;
-    }
-    let others = b"!#$%&'*+-.^_`|~";
-    let mut index = 0;
-    while index < others.len() {
-        table[others[index] as usize] = true;
-        index += 1;
-    }
-    table
-};
+const IN_A_NAME: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
 /// How long a date is (RFC 9110, 5.6.7).
 const DATE: usize = 29;
