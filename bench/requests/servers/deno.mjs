@@ -7,7 +7,7 @@ const getUser = (_, id) => Response.json(user(id));
 const routes = new Map([
   ['GET users', getUser],
   [
-    'GET work',
+    'GET computed',
     (_, id) => {
       work();
       return Response.json(user(id));

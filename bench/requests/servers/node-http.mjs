@@ -16,7 +16,7 @@ const getUser = (_, res, id) => json(res, user(id));
 const routes = new Map([
   ['GET users', getUser],
   [
-    'GET work',
+    'GET computed',
     (_, res, id) => {
       work();
       json(res, user(id));
