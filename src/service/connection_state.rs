@@ -1,0 +1,60 @@
+//! What a connection is in the middle of.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use crate::{body::Passage, handler::Peer};
+
+/// What every request of one connection shares.
+pub(crate) struct ConnectionState {
+    pub(crate) peer: Peer,
+    /// The way past hyper to the socket, for responses that come one after the other.
+    pub(super) passage: Option<Arc<dyn Passage>>,
+    /// A request was answered before its body was read: the client may still be sending.
+    pub(crate) answered_early: AtomicBool,
+    /// The response in progress ends where the connection does.
+    pub(crate) close_delimited: AtomicBool,
+    /// How many requests have not been answered, or their answer's head not been made; of HTTP/2 all
+    /// streams that have not ended.
+    pub(crate) answering: AtomicUsize,
+    /// How many responses are being streamed; of HTTP/1 it is one, perhaps of events.
+    pub(super) streaming: Arc<AtomicUsize>,
+    pub(super) event_stream: AtomicBool,
+}
+
+/// What a connection is in the middle of.
+#[derive(PartialEq)]
+pub(crate) enum Progress {
+    None,
+    /// A request that is being answered, or a response that is being streamed.
+    Request,
+    EventStream,
+}
+
+impl ConnectionState {
+    pub(crate) fn new(peer: Peer, passage: Option<Arc<dyn Passage>>) -> Self {
+        Self {
+            passage,
+            peer,
+            answered_early: AtomicBool::new(false),
+            close_delimited: AtomicBool::new(false),
+            answering: AtomicUsize::new(0),
+            streaming: Arc::default(),
+            event_stream: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        if self.answering.load(Ordering::Relaxed) > 0 {
+            Progress::Request
+        } else if self.streaming.load(Ordering::Relaxed) == 0 {
+            Progress::None
+        } else if self.event_stream.load(Ordering::Relaxed) {
+            Progress::EventStream
+        } else {
+            Progress::Request
+        }
+    }
+}
