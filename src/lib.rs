@@ -20,7 +20,7 @@
 mod binding;
 mod body;
 pub mod bridge;
-mod bytes_of;
+mod byte_table;
 mod channel;
 mod config;
 mod error;

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
 
-use crate::{bytes_of::alphanumeric_and, config::Config};
+use crate::{byte_table::alphanumeric_and, config::Config};
 
 /// Why a request goes no further than its head.
 pub(crate) struct RefusedHead {

@@ -7,7 +7,7 @@
 use std::mem::MaybeUninit;
 
 use crate::{
-    bytes_of::alphanumeric_and, config::Config, request_head::is_host_and_port, router::Method,
+    byte_table::alphanumeric_and, config::Config, request_head::is_host_and_port, router::Method,
 };
 
 /// The most header fields of such a request.

@@ -5,7 +5,7 @@ use std::{cell::Cell, io::Write, time::SystemTime};
 use http::{HeaderMap, StatusCode};
 use httpdate::HttpDate;
 
-use crate::{bytes_of::alphanumeric_and, field_lines::FieldLines};
+use crate::{byte_table::alphanumeric_and, field_lines::FieldLines};
 
 /// Status and header fields.
 #[derive(Clone, Copy)]
