@@ -1,6 +1,7 @@
 //! Response content on its way to hyper: whole, or streamed with backpressure.
 
 mod file;
+mod framing;
 mod heartbeat;
 mod passage;
 mod placeholder;
@@ -23,10 +24,10 @@ pub use self::{
     sender::{BodySender, Direct, DirectWriter},
 };
 pub(crate) use self::{
+    framing::{CHUNK_END, CHUNK_SIZE, Framing, LAST_CHUNK, chunk_size},
     passage::{Abort, Drained, Passage, Passed},
     placeholder::is_placeholder,
     rest::Rest,
-    sender::{CHUNK_SIZE, Framing, chunk_size},
     shared_chunk::{Offered, SharedChunk},
     stream::{StreamBody, stream_body},
 };

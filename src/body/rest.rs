@@ -3,7 +3,8 @@
 use std::sync::{Arc, atomic::AtomicUsize};
 
 use super::{
-    Framing, StreamBody,
+    StreamBody,
+    framing::Framing,
     sender::{Shared, State},
 };
 

@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    io::Write,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Waker,
     time::Duration,
@@ -12,7 +11,11 @@ use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use super::{Abort, Drained, FileSource, Passage, Passed, placeholder::placeholder};
+use super::{
+    Abort, Drained, FileSource, Passage, Passed,
+    framing::{CHUNK_END, CHUNK_SIZE, Framing, chunk_size},
+    placeholder::placeholder,
+};
 use crate::{
     config::{FIRST_STREAM_WINDOW, STREAM_WINDOW},
     exchange::Observation,
@@ -159,7 +162,7 @@ impl DirectWriter {
             }
             let mut size = [0; CHUNK_SIZE];
             let slices: [&[u8]; 3] = match framing {
-                Framing::Chunked => [chunk_size(chunk.len(), &mut size), chunk, b"\r\n"],
+                Framing::Chunked => [chunk_size(chunk.len(), &mut size), chunk, CHUNK_END],
                 Framing::Counted | Framing::None => [b"", chunk, b""],
             };
             let drained = Arc::clone(&self.shared) as Arc<dyn Drained>;
@@ -219,16 +222,6 @@ pub(super) struct State {
     pub(super) last_sent: Option<Instant>,
     /// What ends the response where its client takes nothing, and there is no passage.
     pub(super) abort: Option<Arc<dyn Abort>>,
-}
-
-/// How the end of the content is known (RFC 9112, 6.3).
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Framing {
-    Chunked,
-    /// By its Content-Length.
-    Counted,
-    /// By the end of the connection.
-    None,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -366,7 +359,7 @@ impl State {
         for chunk in chunks {
             framed.extend_from_slice(chunk);
         }
-        framed.extend_from_slice(b"\r\n");
+        framed.extend_from_slice(CHUNK_END);
         let passed = passage.write(&framed);
         if passed != Passed::Not {
             self.sending();
@@ -391,15 +384,4 @@ impl State {
         self.push_tail();
         self.chunks.push_back(chunk);
     }
-}
-
-/// How long the line is, at most, that a chunk begins with.
-pub(crate) const CHUNK_SIZE: usize = 2 * size_of::<usize>() + 2;
-
-/// The line that a chunk begins with.
-pub(crate) fn chunk_size(length: usize, line: &mut [u8; CHUNK_SIZE]) -> &[u8] {
-    let mut left = &mut line[..];
-    let _ = write!(left, "{length:x}\r\n");
-    let unused = left.len();
-    &line[..line.len() - unused]
 }

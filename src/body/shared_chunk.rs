@@ -6,8 +6,9 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::{
-    BodySender, Framing, Passage, Passed,
-    sender::{CHUNK_SIZE, End, State, chunk_size},
+    BodySender, Passage, Passed,
+    framing::{CHUNK_END, CHUNK_SIZE, Framing, chunk_size},
+    sender::{End, State},
 };
 
 /// A chunk, and the same as one of a chunked response (RFC 9112, 7.1).
@@ -28,19 +29,17 @@ pub(crate) enum Offered {
     Over,
 }
 
-const LINE_END: &[u8] = b"\r\n";
-
 impl SharedChunk {
     pub(crate) fn new(parts: &[&[u8]]) -> Self {
         let length = parts.iter().map(|part| part.len()).sum();
         let mut line = [0; CHUNK_SIZE];
         let line = chunk_size(length, &mut line);
-        let mut framed = BytesMut::with_capacity(line.len() + length + LINE_END.len());
+        let mut framed = BytesMut::with_capacity(line.len() + length + CHUNK_END.len());
         framed.extend_from_slice(line);
         for part in parts {
             framed.extend_from_slice(part);
         }
-        framed.extend_from_slice(LINE_END);
+        framed.extend_from_slice(CHUNK_END);
         let framed = framed.freeze();
         let content = framed.slice(line.len()..line.len() + length);
         Self { framed, content }

@@ -15,8 +15,9 @@ use tokio::time::Sleep;
 
 use super::{
     Abort, BodySender, FileSource, Passage, StreamFailed,
+    framing::Framing,
     heartbeat::Heartbeat,
-    sender::{End, Framing, Shared},
+    sender::{End, Shared},
 };
 use crate::{config::LAST_CHUNK_DELAY, exchange::Observation};
 

@@ -7,12 +7,10 @@ use std::{
 };
 
 use super::{Corked, KEEP, Socket};
-use crate::body::{CHUNK_SIZE, StreamBody, chunk_size};
+use crate::body::{CHUNK_END, CHUNK_SIZE, LAST_CHUNK, StreamBody, chunk_size};
 
 /// Chunks that wait are sent together up to this size, in bytes.
 const TOGETHER: usize = 16 * 1024;
-/// What ends chunked content (RFC 9112, 7.1).
-const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 impl<S: Socket> Corked<S> {
     /// The rest of the response in progress, where hyper has nothing to write and is not needed for it.
@@ -71,6 +69,6 @@ impl<S: Socket> Corked<S> {
             .gathered
             .extend_from_slice(chunk_size(chunk.len(), &mut size));
         inner.gathered.extend_from_slice(chunk);
-        inner.gathered.extend_from_slice(b"\r\n");
+        inner.gathered.extend_from_slice(CHUNK_END);
     }
 }
