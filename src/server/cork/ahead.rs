@@ -80,19 +80,16 @@ impl<S: Socket> Corked<S> {
         Poll::Ready(Ok(is_more && !buffer.filled().is_empty()))
     }
 
-    /// Gives back, of what was received, what is to be received again.
-    pub(in crate::server) fn unread(&self, rest: &[u8]) {
-        if !rest.is_empty() {
-            self.lock().ahead.extend_from_slice(rest);
+    /// Gives back what is to be read again, before what was read ahead.
+    pub(in crate::server) fn unread(&self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.lock().ahead.splice(..0, bytes.iter().copied());
         }
     }
 
-    /// Whoever read and wrote does so no more: `unread` is what he has read that is to be read again, before
-    /// what was read ahead. Lets go of memory that only a connection in use needs.
-    pub(in crate::server) fn park(&self, unread: &[u8]) {
-        let mut inner = self.lock();
-        inner.ahead.splice(..0, unread.iter().copied());
-        inner.gathered.shrink_to_fit();
+    /// Lets go of memory that only a connection in use needs.
+    pub(in crate::server) fn park(&self) {
+        self.lock().gathered.shrink_to_fit();
     }
 
     /// Where hyper, polled, did not wait for the socket: resolves when the client has left.

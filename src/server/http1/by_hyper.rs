@@ -137,7 +137,8 @@ where
     })
     .await;
     if matches!(left, Left::Idle) {
-        stream.park(&serving.into_parts().read_buf);
+        stream.unread(&serving.into_parts().read_buf);
+        stream.park();
     }
     left
 }

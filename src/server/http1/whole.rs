@@ -262,7 +262,7 @@ impl<'a, H: Handler, S: Socket> Requests<'a, H, S> {
                 _ => b"GET / HTTP/1.1\r\n\r\n",
             });
         }
-        self.connection.stream.park(&heads);
+        self.connection.stream.unread(&heads);
         self.begun.into_iter().map(|(_, begun)| begun).collect()
     }
 }
