@@ -12,19 +12,19 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 
 use crate::{
-    body::{BodySender, ResponseBody, StreamBody, stream_body},
+    body::{BodySender, Passed, ResponseBody, StreamBody, stream_body},
     field_lines::FieldLines,
 };
 
 /// A whole response.
 #[derive(Debug)]
-pub struct Response {
+pub struct Response<B = Bytes> {
     /// The status code.
     pub status: StatusCode,
     /// The header fields. `Content-Length` and `Date` are added where they are missing.
     pub fields: FieldLines,
     /// The content.
-    pub body: Bytes,
+    pub body: B,
 }
 
 impl Response {
@@ -92,6 +92,12 @@ pub(crate) struct Reply {
     shared: Arc<Shared>,
 }
 
+/// The way of an answer to the socket past the task that waits for it.
+pub(crate) trait Shortcut: Send + Sync {
+    /// Writes it where the connection waits for it, and for nothing else.
+    fn answer(&self, response: &Response<&[u8]>) -> Passed;
+}
+
 pub(crate) enum Answer {
     Full(Response),
     Stream(Head, StreamBody),
@@ -106,6 +112,7 @@ struct State {
     phase: Phase,
     waker: Option<Waker>,
     observation: Option<Observation>,
+    shortcut: Option<Arc<dyn Shortcut>>,
 }
 
 #[derive(Default)]
@@ -113,6 +120,8 @@ enum Phase {
     #[default]
     Pending,
     Answered(Answer),
+    /// The answer was written to the socket.
+    Sent,
     /// The exchange was dropped unanswered.
     Abandoned,
     /// The answer was taken, or nobody waits for it any more.
@@ -184,6 +193,29 @@ impl Exchange {
         self.shared.settle(Phase::Answered(Answer::Full(response)));
     }
 
+    /// Answers with a whole response and writes it to the socket at once, on the I/O thread, where the connection
+    /// waits for nothing else; gives the exchange back where it does.
+    pub(crate) fn respond_now(self, response: &Response<&[u8]>) -> Result<(), Self> {
+        let waker = {
+            let mut state = self.shared.lock();
+            let passed = match (&state.phase, &state.shortcut) {
+                (Phase::Pending, Some(shortcut)) => shortcut.answer(response),
+                _ => Passed::Not,
+            };
+            if passed == Passed::Not {
+                drop(state);
+                return Err(self);
+            }
+            state.phase = Phase::Sent;
+            // What the socket had no room for is for the task to write.
+            state.waker.take_if(|_| passed == Passed::Partly)
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+
     /// Answers with a head whose content is sent through what is returned.
     pub fn stream(self, head: Head) -> BodySender {
         let observation = self.shared.lock().observation.take();
@@ -197,6 +229,18 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.shared.settle(Phase::Abandoned);
+    }
+}
+
+impl Reply {
+    /// Offers whoever answers a shorter way than through this.
+    pub(crate) fn offer(&self, shortcut: &Arc<dyn Shortcut>) {
+        self.shared.lock().shortcut = Some(Arc::clone(shortcut));
+    }
+
+    /// Whether the answer has gone the shorter way.
+    pub(crate) fn is_sent(&self) -> bool {
+        matches!(self.shared.lock().phase, Phase::Sent)
     }
 }
 

@@ -229,7 +229,16 @@ impl Bridge {
         match record {
             Record::Respond(key, (status, fields), content) => {
                 let progress = lock(&self.slots).remove(key);
-                if let Some(Progress::Waiting(exchange)) = progress {
+                let Some(Progress::Waiting(exchange)) = progress else {
+                    return;
+                };
+                let response = Response {
+                    status,
+                    fields,
+                    body: content.as_slice(),
+                };
+                if let Err(exchange) = exchange.respond_now(&response) {
+                    let Response { status, fields, .. } = response;
                     exchange.respond(Response {
                         status,
                         fields,

@@ -53,6 +53,13 @@ pub(super) enum Content<'a> {
 }
 
 impl Content<'_> {
+    pub(super) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Slice(slice) => slice,
+            Self::Buffer(bytes) => bytes,
+        }
+    }
+
     pub(super) fn into_bytes(self) -> Bytes {
         match self {
             Self::Slice(slice) => pool::copy(slice),

@@ -27,8 +27,8 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::socket::Socket;
-use crate::body::{Drained, Passage, Rest, is_placeholder};
+use super::socket::{Socket, Written};
+use crate::body::{Drained, Passage, Passed, Rest, is_placeholder};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
 const DIRECT: usize = 4 * 1024;
@@ -60,6 +60,8 @@ struct Inner<S> {
     refused: bool,
     /// Between two polls of the connection, with nothing left to write.
     idle: bool,
+    /// The connection's task waits for one answer, with nothing left to write: whoever has it may write it.
+    awaits_answer: bool,
     /// Nothing is to be sent any more, no end either.
     aborted: bool,
     /// How many bytes the socket has taken.
@@ -108,6 +110,7 @@ impl<S: Socket> Corked<S> {
             hyper_reads: false,
             refused: false,
             idle: false,
+            awaits_answer: false,
             aborted: false,
             taken: 0,
             begun: false,
@@ -140,6 +143,51 @@ impl<S: Socket> Corked<S> {
         let mut inner = self.lock();
         inner.hyper_reads = false;
         inner.idle = false;
+    }
+
+    /// Lets the one answer that the connection waits for be written by whoever has it, until
+    /// [`Corked::resume`]; false where something else waits, too.
+    pub(super) fn await_answer(&self) -> bool {
+        let mut inner = self.lock();
+        inner.awaits_answer = inner.ahead.is_empty() && inner.gathered.is_empty();
+        inner.awaits_answer
+    }
+
+    /// Writes the answer that the connection waits for, outside its task.
+    pub(super) fn write_awaited(&self, slices: [&[u8]; 2]) -> Passed {
+        let mut inner = self.lock();
+        if !inner.awaits_answer {
+            return Passed::Not;
+        }
+        let stream = inner.stream.inner_mut();
+        let (mut taken, flushed) = match slices {
+            [one, []] => {
+                let Written { taken, flushed } = stream.write_now(one);
+                (taken, flushed)
+            }
+            slices => match stream.write_large_now(&slices.map(IoSlice::new)) {
+                Some(taken) => (taken, true),
+                None => return Passed::Not,
+            },
+        };
+        inner.awaits_answer = false;
+        inner.taken += taken as u64;
+        inner.unflushed = !flushed;
+        for slice in slices {
+            let of_slice = taken.min(slice.len());
+            taken -= of_slice;
+            inner.gathered.extend_from_slice(&slice[of_slice..]);
+        }
+        if inner.unflushed || !inner.gathered.is_empty() {
+            Passed::Partly
+        } else {
+            Passed::Whole
+        }
+    }
+
+    /// The connection goes on.
+    pub(super) fn resume(&self) {
+        self.lock().awaits_answer = false;
     }
 
     /// hyper was polled: sends what was gathered.

@@ -20,6 +20,8 @@ pub(super) enum WaitsFor {
     ParkedRequest,
     /// The rest of a request's head.
     Head,
+    /// A handler's answer, which may leave without the connection's task: it is to look whether it has.
+    Answer,
     /// The server: a body being read, a handler, a stream. Who waits here has limits of his own.
     Server,
     /// A client that does not take what is sent, of which it has taken so many bytes.
@@ -60,6 +62,9 @@ impl Timeouts {
         config: &Config,
         context: &mut Context<'_>,
     ) -> Poll<()> {
+        if waits_for == WaitsFor::Answer {
+            return self.poll_look(idle_limit(config), context);
+        }
         let limit = limit_of(waits_for, config);
         if self.waits_for != waits_for {
             let goes_on = waits_for == WaitsFor::ParkedRequest;
@@ -94,17 +99,43 @@ impl Timeouts {
         }
         Poll::Pending
     }
+
+    /// Resolves each time that it is to be looked whether the answer has left, which is as often as an idle
+    /// connection is looked after.
+    fn poll_look(&mut self, every: Duration, context: &mut Context<'_>) -> Poll<()> {
+        let before = std::mem::replace(&mut self.waits_for, WaitsFor::Answer);
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + every)));
+        // Who has waited for a request has set it early enough.
+        let is_early = matches!(before, WaitsFor::Request | WaitsFor::Answer);
+        let is_over = timer.is_elapsed();
+        if is_early && !is_over {
+            return Poll::Pending;
+        }
+        let next = Instant::now() + every;
+        if is_over || timer.deadline() > next {
+            timer.as_mut().reset(next);
+        }
+        // Told of this task: the connection's waker stays the same.
+        match timer.as_mut().poll(context) {
+            Poll::Pending if !is_over => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    }
 }
 
 fn limit_of(waits_for: WaitsFor, config: &Config) -> Option<Duration> {
     match waits_for {
-        WaitsFor::Request => Some(match config.keep_alive_timeout {
-            Some(limit) => limit.min(PARK_AFTER),
-            None => PARK_AFTER,
-        }),
+        WaitsFor::Request => Some(idle_limit(config)),
         WaitsFor::ParkedRequest => config.keep_alive_timeout,
         WaitsFor::Head => config.headers_timeout,
         WaitsFor::Client(_) => config.write_timeout,
-        WaitsFor::Server => None,
+        WaitsFor::Answer | WaitsFor::Server => None,
     }
+}
+
+fn idle_limit(config: &Config) -> Duration {
+    let limit = config.keep_alive_timeout.unwrap_or(PARK_AFTER);
+    limit.min(PARK_AFTER)
 }

@@ -7,6 +7,13 @@ use httpdate::HttpDate;
 
 use crate::{byte_table::alphanumeric_and, field_lines::FieldLines};
 
+/// What is gathered of answers, usually: no more memory is moved while it grows.
+pub(super) const GATHERED: usize = 512;
+/// Content from this size on is not copied behind its head.
+pub(super) const APART: usize = 4 * 1024;
+/// Larger content is hyper's to write: it does not copy what the socket has no room for.
+pub(super) const LARGEST: usize = 64 * 1024;
+
 /// Status and header fields.
 #[derive(Clone, Copy)]
 pub(super) enum Head<'a> {

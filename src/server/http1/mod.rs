@@ -7,6 +7,7 @@
 mod answer;
 mod by_hyper;
 mod events;
+mod past_task;
 mod whole;
 
 use std::{future::poll_fn, io, sync::atomic::Ordering};

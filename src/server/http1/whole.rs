@@ -5,6 +5,7 @@ use std::{
     future::{Future, poll_fn},
     mem::MaybeUninit,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -13,11 +14,12 @@ use tokio::io::ReadBuf;
 
 use super::{
     Connection, Outcome,
-    answer::{self, Head},
+    answer::{self, APART, GATHERED, Head, LARGEST},
+    past_task::PastTask,
 };
 use crate::{
     body::ResponseBody,
-    exchange::Answer,
+    exchange::{Answer, Shortcut},
     handler::Handler,
     router::Method,
     server::{
@@ -34,12 +36,6 @@ use crate::{
 const READ: usize = 20 * 1024;
 /// How many requests of one connection are answered at a time.
 const MOST: usize = 64;
-/// What is gathered of answers, usually: no more memory is moved while it grows.
-const GATHERED: usize = 512;
-/// Content from this size on is not copied behind its head.
-const APART: usize = 4 * 1024;
-/// Larger content is hyper's to write: it does not copy what the socket has no room for.
-const LARGEST: usize = 64 * 1024;
 
 /// Requests in the order in which they came, which is the order of their answers (RFC 9112, 9.3.2).
 struct Requests<'a, H, S> {
@@ -53,6 +49,9 @@ struct Requests<'a, H, S> {
     for_hyper: bool,
     /// The server is to stop: nothing more is read.
     stopping: bool,
+    /// The answer of the only request may have been written past this.
+    awaits_answer: bool,
+    shortcut: Option<Arc<dyn Shortcut>>,
 }
 
 /// Serves requests until the connection ends, or hyper is to go on: with these, which were begun.
@@ -78,6 +77,8 @@ where
         alone: false,
         for_hyper: false,
         stopping: false,
+        awaits_answer: false,
+        shortcut: None,
     };
     let mut started = pin!(shutdown.started());
     let mut waits = false;
@@ -113,6 +114,7 @@ where
             }
             let waits_for = match held_up {
                 HeldUp::Writing(taken) => WaitsFor::Client(taken),
+                HeldUp::Not if requests.await_answer() => WaitsFor::Answer,
                 _ if !is_idle => WaitsFor::Server,
                 _ if parked.is_some() => WaitsFor::ParkedRequest,
                 _ => WaitsFor::Request,
@@ -120,6 +122,9 @@ where
             let config = &service.config;
             if timeouts.poll(waits_for, config, context).is_pending() {
                 return Poll::Pending;
+            }
+            if waits_for == WaitsFor::Answer {
+                continue;
             }
             if !waits_for.is_to_park(config) {
                 return Poll::Ready(Err(Outcome::TimedOut(waits_for)));
@@ -131,7 +136,7 @@ where
     Ok(requests.hand_over())
 }
 
-impl<'a, H: Handler, S: Socket> Requests<'a, H, S> {
+impl<'a, H: Handler, S: Socket + 'static> Requests<'a, H, S> {
     /// The server is to stop: the last that is in progress is hyper's, which tells the client of it.
     fn stop(&self, context: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
         let Connection {
@@ -210,8 +215,47 @@ impl<'a, H: Handler, S: Socket> Requests<'a, H, S> {
         bytes
     }
 
+    /// Lets the answer of the only request be written past this; false where that cannot be.
+    fn await_answer(&mut self) -> bool {
+        let Connection {
+            stream, service, ..
+        } = *self.connection;
+        // What is counted is counted until this goes on.
+        if self.stopping || service.config.max_concurrent_requests.is_some() {
+            return false;
+        }
+        let (Some((method, Begun::Handled { reply, load, .. })), 1) =
+            (self.begun.front(), self.begun.len())
+        else {
+            return false;
+        };
+        if *method == Method::Head || load.1.is_some() {
+            return false;
+        }
+        let shortcut = self
+            .shortcut
+            .get_or_insert_with(|| Arc::new(PastTask(stream.clone())));
+        reply.offer(shortcut);
+        self.awaits_answer = stream.await_answer();
+        self.awaits_answer
+    }
+
+    /// Forgets the request whose answer was written past this.
+    fn resume(&mut self) {
+        if !std::mem::take(&mut self.awaits_answer) {
+            return;
+        }
+        self.connection.stream.resume();
+        if let Some((_, Begun::Handled { reply, .. })) = self.begun.front()
+            && reply.is_sent()
+        {
+            self.begun.pop_front();
+        }
+    }
+
     /// Sends the answers that are there, in order. What the client keeps the connection waiting for.
     fn answer(&mut self, context: &mut Context<'_>) -> std::io::Result<HeldUp> {
+        self.resume();
         let stream = self.connection.stream;
         let mut held_up = stream.held_up(true);
         if held_up != HeldUp::Not
