@@ -56,10 +56,8 @@ pub struct Request<'a> {
     pub version: Version,
     /// The header fields.
     pub fields: Fields<'a>,
-    /// The whole body; empty where there is none, or it is `incoming`.
-    pub body: Bytes,
-    /// The body, where the route's handler has it as it comes. Boxed: few requests have one.
-    pub incoming: Option<Box<IncomingBody>>,
+    /// The content; empty where there is none.
+    pub body: RequestBody<'a>,
     /// The other end of the connection.
     pub peer: &'a Peer,
 }
@@ -69,6 +67,37 @@ impl Request<'_> {
     pub fn path(&self) -> &str {
         let raw = || self.target.split('?').next().unwrap_or_default();
         self.decoded_path.as_deref().unwrap_or_else(raw)
+    }
+}
+
+/// The content of a request.
+#[derive(Debug)]
+pub enum RequestBody<'a> {
+    /// All of it, where it was read to.
+    Received(&'a [u8]),
+    /// All of it, gathered.
+    Whole(Bytes),
+    /// As it comes, where the route's handler has it so. Boxed: few requests have one.
+    Incoming(Box<IncomingBody>),
+}
+
+impl RequestBody<'_> {
+    /// What there is of it already.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Received(bytes) => bytes,
+            Self::Whole(bytes) => bytes,
+            Self::Incoming(_) => &[],
+        }
+    }
+
+    /// What there is of it already, to be kept.
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Received(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Whole(bytes) => bytes,
+            Self::Incoming(_) => Bytes::new(),
+        }
     }
 }
 

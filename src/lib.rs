@@ -50,7 +50,7 @@ pub use self::{
     error::Error,
     exchange::{Exchange, Head, Observer, Response},
     field_lines::FieldLines,
-    handler::{Fields, Handler, Peer, Request},
+    handler::{Fields, Handler, Peer, Request, RequestBody},
     multipart::{MultipartError, Part, parse_multipart},
     request_body::{IncomingBody, RefusedBody},
     server::{Listener, LocalAddress, Server, Shutdown, Tls},

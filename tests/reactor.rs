@@ -23,7 +23,7 @@ use wapix::{
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn length_of_body(request: Request, exchange: Exchange) {
-    exchange.respond(Response::text(request.body.len().to_string()));
+    exchange.respond(Response::text(request.body.as_bytes().len().to_string()));
 }
 
 fn server(listener: Listener) -> Server<fn(Request, Exchange)> {

@@ -11,7 +11,7 @@ fn echo(request: Request, exchange: Exchange) {
         "{} {} {:?}",
         request.route.get(),
         request.path(),
-        String::from_utf8_lossy(&request.body)
+        String::from_utf8_lossy(request.body.as_bytes())
     );
     exchange.respond(Response::text(line));
 }

@@ -29,7 +29,7 @@ use crate::{
     body::{Direct, FileSource},
     channel::{Channel, Hub},
     exchange::{Exchange, Head, Observer, Response},
-    handler::{Handler, Request},
+    handler::{Handler, Request, RequestBody},
     pool, task,
 };
 
@@ -314,12 +314,13 @@ impl Bridge {
 
 impl Handler for Arc<Bridge> {
     fn handle(&self, mut request: Request<'_>, exchange: Exchange) {
-        let (body, reads) = match request.incoming.take() {
-            Some(body) => {
+        let (incoming, reads) = match request.body {
+            RequestBody::Incoming(body) => {
+                request.body = RequestBody::Received(&[]);
                 let (reads, asked) = unbounded_channel();
                 (Some((body, asked)), Some(reads))
             }
-            None => (None, None),
+            _ => (None, None),
         };
         // Under one lock: an exchange that can be found is observed.
         let key = {
@@ -330,8 +331,8 @@ impl Handler for Arc<Bridge> {
             }
             key
         };
-        self.queue(|queue| queue.push_request(key, request, body.is_some()));
-        if let Some((body, asked)) = body {
+        self.queue(|queue| queue.push_request(key, request, incoming.is_some()));
+        if let Some((body, asked)) = incoming {
             let bridge = Arc::clone(self);
             task::spawn(async move { bridge.forward_body(key, body, asked).await });
         }

@@ -133,7 +133,6 @@ impl RequestQueue {
             version,
             fields,
             body,
-            incoming: _,
             peer,
         } = request;
         let batch = self.open();
@@ -156,12 +155,12 @@ impl RequestQueue {
         if is_streamed {
             first |= protocol::CONTENT_STREAMED;
         }
-        let content_length = body.len();
+        let content_length = body.as_bytes().len();
         if content_length > protocol::INLINE_CONTENT {
             first |= protocol::CONTENT_APART;
-            batch.apart.push(body);
+            batch.apart.push(body.into_bytes());
         } else {
-            batch.content.extend_from_slice(&body);
+            batch.content.extend_from_slice(body.as_bytes());
         }
 
         let text = &mut batch.text;

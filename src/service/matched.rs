@@ -1,13 +1,11 @@
 //! What a request matches, and the request that this makes for the handler.
 
-use bytes::Bytes;
 use http::{StatusCode, Version};
 
 use super::{HyperResponse, Service};
 use crate::{
-    handler::{Fields, Handler, Peer, Request},
+    handler::{Fields, Handler, Peer, Request, RequestBody},
     own_answers::{fixed, options, unmatched},
-    request_body::IncomingBody,
     router::{CanonicalPath, Lookup, Method, MethodSet, Params, RouteId, canonicalize},
 };
 
@@ -19,12 +17,6 @@ pub(super) struct Matched {
     allowed: MethodSet,
 }
 
-/// A request's body: all of it, or as it comes.
-pub(super) enum Content {
-    Whole(Bytes),
-    Incoming(Box<IncomingBody>),
-}
-
 impl Matched {
     /// The request that matched.
     pub(super) fn into_request<'a>(
@@ -33,13 +25,9 @@ impl Matched {
         target: &'a str,
         version: Version,
         fields: Fields<'a>,
-        content: Content,
+        body: RequestBody<'a>,
         peer: &'a Peer,
     ) -> Request<'a> {
-        let (body, incoming) = match content {
-            Content::Whole(body) => (body, None),
-            Content::Incoming(incoming) => (Bytes::new(), Some(incoming)),
-        };
         Request {
             route: self.route,
             allowed: self.allowed,
@@ -50,7 +38,6 @@ impl Matched {
             version,
             fields,
             body,
-            incoming,
             peer,
         }
     }

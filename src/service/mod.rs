@@ -25,14 +25,14 @@ pub(crate) use self::{
     response::{HyperResponse, is_event_stream, unanswered},
 };
 use self::{
-    matched::{Content, Matched},
+    matched::Matched,
     response::{answer_early, closing, refuse_body, settle},
 };
 use crate::{
     body::ResponseBody,
     config::{BODIES_HELD, Config},
     exchange::{Answer, Reply, exchange},
-    handler::{Fields, Handler, Request},
+    handler::{Fields, Handler, Request, RequestBody},
     load::{Load, Share},
     own_answers::{alive, fixed, overloaded},
     request_body::{IncomingBody, read_body},
@@ -161,7 +161,7 @@ impl<H: Handler> Service<H> {
             return match self.load.admit(&self.config) {
                 Some(admitted) => Begun::Handled {
                     version: parsed.head.version,
-                    reply: self.handle(connection, parsed, Content::Whole(Bytes::new())),
+                    reply: self.handle(connection, parsed, RequestBody::Whole(Bytes::new())),
                     load: (admitted, None),
                 },
                 None => Begun::Answered(Box::new(overloaded())),
@@ -188,7 +188,7 @@ impl<H: Handler> Service<H> {
             match self.load.admit(&self.config) {
                 Some(_admitted) => {
                     let version = parsed.head.version;
-                    let reply = self.handle(connection, parsed, Content::Whole(body));
+                    let reply = self.handle(connection, parsed, RequestBody::Whole(body));
                     settle(connection, reply.await, version).await
                 }
                 None => overloaded(),
@@ -237,7 +237,7 @@ impl<H: Handler> Service<H> {
             target,
             Version::HTTP_11,
             Fields::Sent(fields),
-            Content::Whole(Bytes::copy_from_slice(body)),
+            RequestBody::Received(body),
             &connection.peer,
         ));
         Some(Begun::Handled {
@@ -265,7 +265,7 @@ impl<H: Handler> Service<H> {
         let Some(admitted) = self.load.admit(&self.config) else {
             return Begun::Answered(Box::new(closing(connection, overloaded())));
         };
-        let reply = self.handle(connection, parsed, Content::Incoming(incoming));
+        let reply = self.handle(connection, parsed, RequestBody::Incoming(incoming));
         Begun::Reading(Box::pin(async move {
             let _admitted = admitted;
             let response = settle(connection, reply.await, version).await;
@@ -281,7 +281,12 @@ impl<H: Handler> Service<H> {
         }))
     }
 
-    fn handle(&self, connection: &ConnectionState, parsed: ParsedHead, content: Content) -> Reply {
+    fn handle(
+        &self,
+        connection: &ConnectionState,
+        parsed: ParsedHead,
+        body: RequestBody<'_>,
+    ) -> Reply {
         let ParsedHead {
             method,
             matched,
@@ -293,7 +298,7 @@ impl<H: Handler> Service<H> {
             target,
             head.version,
             Fields::Map(&head.headers),
-            content,
+            body,
             &connection.peer,
         ))
     }
