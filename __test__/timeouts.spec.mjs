@@ -101,6 +101,7 @@ test('neither a slow handler nor a silent stream is idle', async (t) => {
   for (let count = 0; count < 3; count += 1) await (await connect(t, server)).ended();
   gate.resolve(text('at last'));
   t.is((await slow.response()).text, 'at last');
+  t.is(await slow.ended(), 'end', 'it is idle now');
   source.push('at last');
   await silent.through('at last');
 });

@@ -63,7 +63,8 @@ impl Timeouts {
         context: &mut Context<'_>,
     ) -> Poll<()> {
         if waits_for == WaitsFor::Answer {
-            return self.poll_look(idle_limit(config), context);
+            self.look_again(idle_limit(config), context);
+            return Poll::Pending;
         }
         let limit = limit_of(waits_for, config);
         if self.waits_for != waits_for {
@@ -100,28 +101,23 @@ impl Timeouts {
         Poll::Pending
     }
 
-    /// Resolves each time that it is to be looked whether the answer has left, which is as often as an idle
-    /// connection is looked after.
-    fn poll_look(&mut self, every: Duration, context: &mut Context<'_>) -> Poll<()> {
+    /// Has the task polled again, to look whether the answer has left, as soon as it would be were it idle.
+    fn look_again(&mut self, after: Duration, context: &mut Context<'_>) {
         let before = std::mem::replace(&mut self.waits_for, WaitsFor::Answer);
         let timer = self
             .timer
-            .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + every)));
-        // Who has waited for a request has set it early enough.
-        let is_early = matches!(before, WaitsFor::Request | WaitsFor::Answer);
+            .get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + after)));
         let is_over = timer.is_elapsed();
-        if is_early && !is_over {
-            return Poll::Pending;
+        // Who has waited for a request has set it early enough.
+        if !is_over && matches!(before, WaitsFor::Request | WaitsFor::Answer) {
+            return;
         }
-        let next = Instant::now() + every;
+        let next = Instant::now() + after;
         if is_over || timer.deadline() > next {
             timer.as_mut().reset(next);
         }
-        // Told of this task: the connection's waker stays the same.
-        match timer.as_mut().poll(context) {
-            Poll::Pending if !is_over => Poll::Pending,
-            _ => Poll::Ready(()),
-        }
+        // It is not over: this only tells it of the task.
+        let _ = timer.as_mut().poll(context);
     }
 }
 

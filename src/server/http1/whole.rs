@@ -123,9 +123,6 @@ where
             if timeouts.poll(waits_for, config, context).is_pending() {
                 return Poll::Pending;
             }
-            if waits_for == WaitsFor::Answer {
-                continue;
-            }
             if !waits_for.is_to_park(config) {
                 return Poll::Ready(Err(Outcome::TimedOut(waits_for)));
             }
