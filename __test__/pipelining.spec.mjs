@@ -201,6 +201,28 @@ test('a client that sends requests and reads nothing is not handed more than its
   for (let at = 0; at < many; at += 1) t.is((await client.response()).text.length, page.length);
 });
 
+test('streams and whole answers take turns on one connection, at once and one by one', async (t) => {
+  const server = await serve(t, {
+    '/whole/:id': { get: ({ params }) => text(params.id) },
+    '/stream/:id': { get: ({ params }) => stream(Readable.from([params.id]), 'text/plain') },
+    '/echo': { post: ({ body }) => text(body) },
+  });
+  const client = await connect(t, server);
+  const ids = Array.from({ length: 60 }, (_, id) => String(id));
+  for (const isStream of [(id) => id === '0', (id) => id % 7 === 3, () => false]) {
+    client.send(ids.map((id) => GET(`/${isStream(id) ? 'stream' : 'whole'}/${id}`)).join(''));
+    t.deepEqual(await texts(client, ids.length), ids);
+    for (const id of ids) {
+      const [head, rest] = [`POST /echo HTTP/1.1\r\nHost: test\r\n`, `Content-Length: 2\r\n\r\n`];
+      client.send(head);
+      client.send(`${rest}${id.padStart(2)}`);
+      t.is((await client.response('POST')).text, id.padStart(2));
+      client.send(GET(`/${isStream(id) ? 'stream' : 'whole'}/${id}`));
+      t.is((await client.response()).text, id);
+    }
+  }
+});
+
 test('a server that closes answers what it has begun, and says which answer is the last', async (t) => {
   const { begun, tell, handler } = told();
   const server = await serve(t, { '/:id': { get: handler } });

@@ -1,30 +1,36 @@
 import { findJsonError, parseMultipart } from './bridge/native.js';
 import { WapixError } from './errors.js';
+import { ownText } from './own-text.js';
 import { parseQueryString } from './querystring.js';
 
 /**
- * Parses a request body by its Content-Type.
+ * Parses a request body by its Content-Type; one of ASCII may be text already, a slice of a longer one.
  *
  * @throws `WAPIX_INVALID_JSON`, `WAPIX_INVALID_FORM`, `WAPIX_INVALID_MULTIPART`
  */
-export function parseContent(content: Buffer, contentType: string | undefined): unknown {
+export function parseContent(content: Buffer | string, contentType: string | undefined): unknown {
   if (content.length === 0) return undefined;
   const mediaType = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (mediaType === 'application/json' || mediaType.endsWith('+json')) return parseJson(content);
-  if (mediaType === 'application/x-www-form-urlencoded') return parseUrlEncoded(content);
-  if (mediaType === 'multipart/form-data') return parseParts(content, contentType ?? '');
-  return content.toString();
+  if (mediaType === 'multipart/form-data') return parseParts(bytesOf(content), contentType ?? '');
+  // What is made of it may be kept.
+  const text = typeof content === 'string' ? ownText(content) : content.toString();
+  return mediaType === 'application/x-www-form-urlencoded' ? parseUrlEncoded(text) : text;
+}
+
+function bytesOf(content: Buffer | string): Buffer {
+  return typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
 }
 
 const BYTE_ORDER_MARK = 0xfeff;
 
-function parseJson(content: Buffer): unknown {
+function parseJson(content: Buffer | string): unknown {
   const text = content.toString();
   try {
     // A byte order mark may be ignored (RFC 8259, 8.1).
     return JSON.parse(text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text);
   } catch (cause) {
-    const found = findJsonError(content);
+    const found = findJsonError(bytesOf(content));
     const what = found
       ? `${found.message} at line ${found.line}, column ${found.column}`
       : (cause as Error).message;
@@ -32,8 +38,7 @@ function parseJson(content: Buffer): unknown {
   }
 }
 
-function parseUrlEncoded(content: Buffer): Record<string, string | string[]> {
-  const text = content.toString();
+function parseUrlEncoded(text: string): Record<string, string | string[]> {
   const malformed = text.search(/%(?![0-9a-f]{2})/i);
   if (malformed >= 0) {
     const shown = JSON.stringify(text.slice(malformed, malformed + 3));

@@ -68,12 +68,12 @@ export class Dispatcher {
   #run(exchange: Exchange): void {
     this.#hooks.log?.begin(exchange);
     try {
-      const { content, route } = exchange;
+      const { received, route } = exchange;
       const request = new Request(exchange, this.#trust);
       exchange.request = request;
       if (exchange.isStreamed) exchange.requestBody = new RequestBody(exchange, this.#outbox);
-      if (content.length > 0 && !route.isFallback) {
-        exchange.body = parseContent(content, request.headers['content-type']);
+      if (received.length > 0 && !route.isFallback) {
+        exchange.body = parseContent(received, request.headers['content-type']);
       }
       // Each request in an asynchronous context of its own: what one handler enters
       // (`AsyncLocalStorage.enterWith`), the next in the batch must not see.

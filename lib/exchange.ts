@@ -10,6 +10,7 @@ import {
   UTF8_PATH,
 } from './bridge/protocol.js';
 import type { Presence } from './channel.js';
+import { ownText } from './own-text.js';
 import type { Request } from './request.js';
 import type { RequestBody } from './request-body.js';
 import { HeaderFields } from './request-headers.js';
@@ -75,8 +76,15 @@ export class Exchange {
     readonly port: number,
     /** Latin-1 where the path is ASCII, UTF-8 bytes as Latin-1 where it is not. */
     private parameters: readonly string[],
-    readonly content: Buffer = NO_CONTENT,
+    /** The content as it crossed: that of ASCII as text. */
+    public received: Buffer | string = '',
   ) {}
+
+  get content(): Buffer {
+    if (this.received === '') return NO_CONTENT;
+    if (typeof this.received === 'string') this.received = Buffer.from(this.received, 'latin1');
+    return this.received;
+  }
 
   get method(): string {
     return METHODS[(this.bits >> 8) & 0xff] ?? '';
@@ -121,13 +129,14 @@ export class Exchange {
   /** Lets go of the batch: a stream that lasts must not keep the text of its neighbours. */
   detach(): void {
     const { urlAt } = this;
-    this.text = copy(this.text.slice(urlAt, this.endAt));
+    this.text = ownText(this.text.slice(urlAt, this.endAt));
     this.urlAt = 0;
     this.pathAt -= urlAt;
     this.ipAt -= urlAt;
     this.headersAt -= urlAt;
     this.endAt -= urlAt;
-    this.parameters = this.parameters.map(copy);
+    this.parameters = this.parameters.map(ownText);
+    if (typeof this.received === 'string') this.received = ownText(this.received);
   }
 
   /** The handler has taken too long, was answered for, and is told to stop. */
@@ -170,9 +179,4 @@ export class Exchange {
   #leave(): void {
     if (this.#isSubscribed) this.presence?.left();
   }
-}
-
-/** Latin-1 text in memory of its own, where V8 would keep a slice of a longer one. */
-function copy(text: string): string {
-  return Buffer.from(text, 'latin1').toString('latin1');
 }

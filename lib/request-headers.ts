@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { LONG_VALUE } from './bridge/protocol.js';
+import { ownText } from './own-text.js';
 
 /** Fields of which only the first counts when they are repeated, as in Node's `message.headers`. */
 const FIRST_COUNTS = new Set([
@@ -96,8 +97,7 @@ function longLength(text: string, at: number): number {
 function namesOf(lines: string): Names {
   const found = known.get(lines);
   if (found !== undefined) return found;
-  // In memory of their own, where V8 would keep the whole batch that they are a slice of.
-  const own = Buffer.from(lines, 'latin1').toString('latin1');
+  const own = ownText(lines);
   const list = own.split('\n').slice(0, -1);
   const areDistinct = new Set(list).size === list.length && !list.includes('set-cookie');
   const names = { list, areDistinct };

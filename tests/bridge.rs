@@ -29,6 +29,7 @@ const TEXT: u32 = 1 << 16;
 const BYTES: u32 = 1 << 17;
 const BUFFER: u32 = 1 << 18;
 const CONTENT_APART: u32 = 1 << 19;
+const CONTENT_ASCII: u32 = 1 << 22;
 
 struct JavaScript {
     bridge: Arc<Bridge>,
@@ -166,7 +167,8 @@ async fn a_request_crosses_with_its_fields_and_is_answered() {
     assert_eq!((start, end), (7, 9));
     assert_eq!(field(ip), "127.0.0.1");
     assert_eq!(field(headers), "host\ncontent-length\n\n\u{1}x\u{1}3");
-    assert_eq!(&js.bytes[text.chars().count()..][..3], b"abc");
+    assert_ne!(first & CONTENT_ASCII, 0);
+    assert_eq!(field(content), "abc");
 
     let headers = "x-a\n\u{e9}\n";
     let length = headers.len() as u32;
@@ -179,6 +181,19 @@ async fn a_request_crosses_with_its_fields_and_is_answered() {
     assert_eq!((answer.status, answer.text()), (201, "{}"));
     assert_eq!(answer.header("x-a"), Some("\u{e9}"));
     assert_eq!(answer.header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn content_that_is_not_ascii_crosses_as_bytes() {
+    let (server, mut js) = start(&[("POST", "/a")]).await;
+    let mut client = server.connect().await;
+    let sent = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\na\xc3\xa9";
+    client.send(sent).await;
+    let (words, text, _) = js.batch().await;
+    assert_eq!(words[0] & CONTENT_ASCII, 0);
+    assert_eq!(&js.bytes[text.chars().count()..][..3], b"a\xc3\xa9");
+    js.answer(&[RESPOND, words[1], words[2], 204, 0, 0], "", &[]);
+    assert_eq!(client.answer().await.status, 204);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use libfuzzer_sys::fuzz_target;
 use wapix::{
-    Direct, Exchange, Fields, Handler, Head, Peer, Request,
+    Direct, Exchange, Fields, Handler, Head, Peer, Request, RequestBody,
     bridge::{Bridge, Taken},
     router::{Lookup, Method, MethodSet, RouteId, Router, canonicalize},
 };
@@ -37,6 +37,7 @@ const UTF8_PATH: u32 = 1 << 16;
 const HTTP_10: u32 = 1 << 17;
 const ENCRYPTED: u32 = 1 << 18;
 const CONTENT_APART: u32 = 1 << 19;
+const CONTENT_ASCII: u32 = 1 << 22;
 const HTTP_2: u32 = 1 << 20;
 const LONG_VALUE: u8 = 255;
 const SOURCES: [u32; 4] = [0, 1 << 16, 1 << 17, 1 << 18];
@@ -255,6 +256,10 @@ impl World<'_> {
             (version == Version::HTTP_2, HTTP_2),
             (encrypted, ENCRYPTED),
             (body.len() > INLINE_CONTENT, CONTENT_APART),
+            (
+                body.len() <= INLINE_CONTENT && body.is_ascii(),
+                CONTENT_ASCII,
+            ),
         ] {
             first |= if holds { flag } else { 0 };
         }
@@ -287,8 +292,7 @@ impl World<'_> {
             target: head.uri.path_and_query()?.as_str(),
             version,
             fields: Fields::Map(&head.headers),
-            body: body.into(),
-            incoming: None,
+            body: RequestBody::Received(&body),
             peer: &peer,
         };
         self.bridge.handle(request, exchange);
@@ -423,6 +427,8 @@ impl World<'_> {
             headers: next(headers),
             content: if first & CONTENT_APART != 0 {
                 apart.next().expect("it crosses apart").to_vec()
+            } else if first & CONTENT_ASCII != 0 {
+                next(length)
             } else {
                 split(content, *length)
             },

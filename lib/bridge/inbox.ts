@@ -10,6 +10,7 @@ import {
   COMPLETED,
   CONSUMED,
   CONTENT_APART,
+  CONTENT_ASCII,
   DRAINED,
   FILE_FAILED,
   REQUEST,
@@ -155,9 +156,13 @@ export class Inbox {
     this.#receiver.request(exchange);
   }
 
-  #content(bits: number, length: number, batch: Batch): Buffer | undefined {
+  #content(bits: number, length: number, batch: Batch): Buffer | string | undefined {
     if (bits & CONTENT_APART) return batch.apart[batch.apartAt++];
-    if (length === 0) return undefined;
+    if (bits & CONTENT_ASCII) {
+      const { textAt } = batch;
+      batch.textAt += length;
+      return batch.text.slice(textAt, batch.textAt);
+    }
     // Copied: the next batch is written over this one.
     const content = Buffer.allocUnsafe(length);
     this.#bytes.copy(content, 0, batch.contentAt, batch.contentAt + length);

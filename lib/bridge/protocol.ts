@@ -35,6 +35,7 @@ export const ENCRYPTED = 1 << 18;
 export const CONTENT_APART = 1 << 19;
 export const HTTP_2 = 1 << 20;
 export const CONTENT_STREAMED = 1 << 21;
+export const CONTENT_ASCII = 1 << 22;
 export const ALLOWED_SHIFT = 24;
 
 /** Stands before the length of a header field's value that is so long or longer. */

@@ -11,7 +11,7 @@
 //!
 //! | record | words after the first | operand | bytes |
 //! | --- | --- | --- | --- |
-//! | `REQUEST` | slot, serial, route, lengths of URL, decoded path, IP address, header fields and content, port, parameter count, then start and end of each parameter in the path | method | text: URL, decoded path, IP address, header fields; content |
+//! | `REQUEST` | slot, serial, route, lengths of URL, decoded path, IP address, header fields and content, port, parameter count, then start and end of each parameter in the path | method | text: URL, decoded path, IP address, header fields, content of ASCII; other content |
 //! | `CANCELLED` | slot, serial | | |
 //! | `CONSUMED` | slot, serial, bytes | | |
 //! | `COMPLETED` | slot, serial | | |
@@ -80,6 +80,8 @@ pub(super) const ENCRYPTED: u32 = 1 << 18;
 pub(super) const HTTP_2: u32 = 1 << 20;
 /// Of a request: the content is handed over as a `Buffer` of its own.
 pub(super) const CONTENT_APART: u32 = 1 << 19;
+/// Of a request: the content is ASCII, and stands in the text region.
+pub(super) const CONTENT_ASCII: u32 = 1 << 22;
 /// Of a request: the content is read as it comes.
 pub(super) const CONTENT_STREAMED: u32 = 1 << 21;
 

@@ -155,13 +155,6 @@ impl RequestQueue {
         if is_streamed {
             first |= protocol::CONTENT_STREAMED;
         }
-        let content_length = body.as_bytes().len();
-        if content_length > protocol::INLINE_CONTENT {
-            first |= protocol::CONTENT_APART;
-            batch.apart.push(body.into_bytes());
-        } else {
-            batch.content.extend_from_slice(body.as_bytes());
-        }
 
         let text = &mut batch.text;
         text.extend_from_slice(target.as_bytes());
@@ -184,6 +177,18 @@ impl RequestQueue {
             }
             text.extend_from_slice(value);
         });
+        let fields_length = text.len() - fields_start;
+        let content = body.as_bytes();
+        let content_length = content.len();
+        if content_length > protocol::INLINE_CONTENT {
+            first |= protocol::CONTENT_APART;
+            batch.apart.push(body.into_bytes());
+        } else if content.is_ascii() {
+            first |= protocol::CONTENT_ASCII;
+            text.extend_from_slice(content);
+        } else {
+            batch.content.extend_from_slice(content);
+        }
         batch.words.extend_from_slice(&[
             first,
             key.slot,
@@ -192,7 +197,7 @@ impl RequestQueue {
             target.len() as u32,
             decoded_path.len() as u32,
             peer.ip.len() as u32,
-            (text.len() - fields_start) as u32,
+            fields_length as u32,
             content_length as u32,
             u32::from(peer.port),
             params.len() as u32,

@@ -22,6 +22,9 @@ pub(crate) struct ConnectionState {
     /// How many responses are being streamed; of HTTP/1 it is one, perhaps of events.
     pub(super) streaming: Arc<AtomicUsize>,
     pub(super) event_stream: AtomicBool,
+    /// The last request that was answered came whole, was answered whole, and said nothing of the connection:
+    /// it did not take hyper.
+    pub(crate) was_plain: AtomicBool,
 }
 
 /// What a connection is in the middle of.
@@ -43,6 +46,7 @@ impl ConnectionState {
             answering: AtomicUsize::new(0),
             streaming: Arc::default(),
             event_stream: AtomicBool::new(false),
+            was_plain: AtomicBool::new(false),
         }
     }
 

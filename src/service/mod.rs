@@ -115,7 +115,13 @@ impl<H: Handler> Service<H> {
                     reply,
                     version,
                     load: _load,
-                } => settle(connection, reply.await, version).await,
+                } => {
+                    let answer = reply.await;
+                    let is_plain =
+                        version == Version::HTTP_11 && matches!(answer, Some(Answer::Full(_)));
+                    connection.was_plain.store(is_plain, Ordering::Relaxed);
+                    settle(connection, answer, version).await
+                }
                 Begun::Reading(reading) => reading.await,
             };
             drop(answering);

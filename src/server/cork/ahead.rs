@@ -35,7 +35,7 @@ impl<S: Socket> Corked<S> {
             if known == PREFACE.len() {
                 return Poll::Ready(Ok(true));
             }
-            let mut bytes = [MaybeUninit::uninit(); 1024];
+            let mut bytes = [MaybeUninit::uninit(); AHEAD];
             let mut buffer = ReadBuf::uninit(&mut bytes);
             ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer))?;
             if buffer.filled().is_empty() {
@@ -54,7 +54,7 @@ impl<S: Socket> Corked<S> {
         if !inner.ahead.is_empty() {
             return Poll::Ready(Ok(true));
         }
-        let mut bytes = [MaybeUninit::uninit(); 1024];
+        let mut bytes = [MaybeUninit::uninit(); AHEAD];
         let mut buffer = ReadBuf::uninit(&mut bytes);
         ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer))?;
         inner.ahead.extend_from_slice(buffer.filled());

@@ -33,6 +33,8 @@ pub(super) enum Left {
     Ended(Outcome),
     /// It has been idle for a while.
     Idle,
+    /// It has answered a request that could have been answered without it.
+    NotNeeded,
     /// A response is in progress of which this is left, and with which the connection ends.
     Events(Box<StreamBody>),
 }
@@ -55,12 +57,10 @@ where
         shutdown,
     } = *connection;
     let begun = Mutex::new(begun);
+    let begun = || begun.lock().unwrap_or_else(PoisonError::into_inner);
     let respond = service_fn(|request| {
         stream.head_taken();
-        let next = begun
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front();
+        let next = begun().pop_front();
         let next = next.unwrap_or_else(|| service.begin(state, request));
         Service::<H>::go_on(state, next)
     });
@@ -88,6 +88,14 @@ where
             }
             let progress = state.progress();
             let waits_for = waits_for(stream, &progress);
+            if waits_for == WaitsFor::Request
+                && served.is_pending()
+                && !stopping
+                && state.was_plain.swap(false, Ordering::Relaxed)
+                && begun().is_empty()
+            {
+                return Poll::Ready(Left::NotNeeded);
+            }
             if timeouts
                 .poll(waits_for, &service.config, context)
                 .is_ready()
@@ -136,8 +144,10 @@ where
         }
     })
     .await;
-    if matches!(left, Left::Idle) {
+    if matches!(left, Left::Idle | Left::NotNeeded) {
         stream.unread(&serving.into_parts().read_buf);
+    }
+    if matches!(left, Left::Idle) {
         stream.park();
     }
     left

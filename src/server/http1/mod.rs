@@ -66,6 +66,7 @@ pub(super) async fn serve<H: Handler, S>(
         match left {
             Left::Ended(outcome) => break outcome,
             Left::Idle => parked = Some(service.parking.park()),
+            Left::NotNeeded => {}
             Left::Events(body) => {
                 let _parked = service.parking.park();
                 break events::serve(&connection, body).await;
