@@ -84,6 +84,27 @@ test('a connection that waits for its next request waits as idle, not as in a he
   t.is(client.bytes.toString(), '', 'without a word: no 408');
 });
 
+for (const [how, parts] of [
+  ['whole', ['GET /missing HTTP/1.1\r\nHost: test\r\n\r\n']],
+  ['as HTTP/1.0', ['GET /missing HTTP/1.0\r\nConnection: keep-alive\r\n\r\n']],
+  ['in parts', ['GET /missing HTTP/1.1\r\n', 'Host: test\r\n\r\n']],
+]) {
+  test(`a connection whose requests the server itself answers is not idle: sent ${how}`, async (t) => {
+    const server = await serveGet(t, hello, { keepAliveTimeout: 300 });
+    const client = await connect(t, server);
+    let rounds = 0;
+    const idle = (async () => {
+      for (; rounds < 3; rounds += 1) await (await connect(t, server)).ended();
+    })();
+    while (rounds < 3) {
+      for (const part of parts) client.send(part);
+      t.is((await client.response()).status, 404);
+    }
+    await idle;
+    t.is(await client.ended(), 'end', 'it is idle now');
+  });
+}
+
 test('neither a slow handler nor a silent stream is idle', async (t) => {
   const gate = deferred();
   const source = manual();

@@ -265,10 +265,11 @@ impl Future for Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        let (phase, observation) = {
+        let (phase, observation, _shortcut) = {
             let mut state = self.shared.lock();
             let phase = std::mem::replace(&mut state.phase, Phase::Closed);
-            (phase, state.observation.take())
+            // Kept by a handler that does not answer, it would keep the socket open.
+            (phase, state.observation.take(), state.shortcut.take())
         };
         // Outside the lock: an untaken stream tells its own observer as it is dropped here.
         let unanswered = matches!(phase, Phase::Pending | Phase::Answered(Answer::Full(_)));

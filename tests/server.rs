@@ -209,3 +209,18 @@ async fn a_graceful_shutdown_answers_what_is_in_flight_and_frees_the_port() {
     assert_eq!((answer.status, answer.text()), (200, "finished"));
     server.ended().await;
 }
+
+#[tokio::test]
+async fn a_handler_that_keeps_its_exchange_does_not_keep_the_connection() {
+    let (keep, mut kept) = mpsc::unbounded_channel();
+    let server = Running::start(&[("GET", "/")], move |_: Request, exchange: Exchange| {
+        let _ = keep.send(exchange);
+    })
+    .await;
+    let mut client = server.connect().await;
+    client.send(GET.as_bytes()).await;
+    let exchange = kept.recv().await.unwrap();
+    server.shutdown.graceful(std::time::Duration::ZERO);
+    assert!(client.is_closed().await);
+    exchange.respond(Response::text("to nobody"));
+}

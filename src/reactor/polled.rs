@@ -103,6 +103,13 @@ where
     for<'a> &'a T: Write,
 {
     /// Writes what there is room for now: `WouldBlock` where there is none.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.registration
+            .source
+            .attempt(Direction::Write, || (&self.socket).write(bytes))
+    }
+
+    /// The same of several slices.
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.registration
             .source

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::Poll,
 };
 
@@ -85,9 +85,12 @@ pub(super) async fn serve<H: Handler, S>(
     let mut timeouts = Timeouts::new();
     let outcome = poll_fn(|context| {
         let waits_for = match state.progress() {
-            Progress::None => WaitsFor::Request,
+            Progress::None => WaitsFor::ParkedRequest,
             Progress::Request | Progress::EventStream => WaitsFor::Server,
         };
+        if state.has_begun.swap(false, Ordering::Relaxed) {
+            timeouts.restart();
+        }
         let idle = timeouts.poll(waits_for, &service.config, context);
         if !draining && (idle.is_ready() || started.as_mut().poll(context).is_ready()) {
             draining = true;

@@ -113,7 +113,7 @@ where
 {
     fn write_now(&mut self, bytes: &[u8]) -> Written {
         Written {
-            taken: self.try_write_vectored(&[IoSlice::new(bytes)]).unwrap_or(0),
+            taken: self.try_write(bytes).unwrap_or(0),
             flushed: true,
         }
     }

@@ -14,9 +14,9 @@ use crate::{Config, config::PARK_AFTER};
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum WaitsFor {
-    /// The next request: nothing of it has come.
+    /// The next request, nothing of which has come: until [`PARK_AFTER`], when there is memory to let go of.
     Request,
-    /// The same, for longer than [`PARK_AFTER`]: who waits for it has waited for a request before.
+    /// The same, with nothing to let go of (any more).
     ParkedRequest,
     /// The rest of a request's head.
     Head,
@@ -55,6 +55,12 @@ impl Timeouts {
         }
     }
 
+    /// A request has come, and may have been answered already: what the connection waits for from now on, it has
+    /// not waited for before.
+    pub(super) fn restart(&mut self) {
+        self.waits_for = WaitsFor::Server;
+    }
+
     /// Tells what the connection waits for; resolves when it has for too long.
     pub(super) fn poll(
         &mut self,
@@ -68,7 +74,8 @@ impl Timeouts {
         }
         let limit = limit_of(waits_for, config);
         if self.waits_for != waits_for {
-            let goes_on = waits_for == WaitsFor::ParkedRequest;
+            let goes_on =
+                self.waits_for == WaitsFor::Request && waits_for == WaitsFor::ParkedRequest;
             self.waits_for = waits_for;
             if limit.is_some() && !goes_on {
                 self.since = Instant::now();

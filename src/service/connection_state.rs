@@ -22,6 +22,8 @@ pub(crate) struct ConnectionState {
     /// How many responses are being streamed; of HTTP/1 it is one, perhaps of events.
     pub(super) streaming: Arc<AtomicUsize>,
     pub(super) event_stream: AtomicBool,
+    /// hyper has handed over a request since this was last looked at.
+    pub(crate) has_begun: AtomicBool,
     /// The last request that was answered came whole, was answered whole, and said nothing of the connection:
     /// it did not take hyper.
     pub(crate) was_plain: AtomicBool,
@@ -46,6 +48,7 @@ impl ConnectionState {
             answering: AtomicUsize::new(0),
             streaming: Arc::default(),
             event_stream: AtomicBool::new(false),
+            has_begun: AtomicBool::new(false),
             was_plain: AtomicBool::new(false),
         }
     }

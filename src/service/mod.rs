@@ -134,6 +134,7 @@ impl<H: Handler> Service<H> {
         connection: &'a ConnectionState,
         request: http::Request<Incoming>,
     ) -> Begun<'a> {
+        connection.has_begun.store(true, Ordering::Relaxed);
         if let Err(RefusedHead { status, message }) = check_head(&request, &self.config) {
             let response = fixed(status, Some(&message));
             return Begun::Answered(Box::new(closing(connection, response)));

@@ -96,6 +96,9 @@ where
             {
                 return Poll::Ready(Left::NotNeeded);
             }
+            if state.has_begun.swap(false, Ordering::Relaxed) {
+                timeouts.restart();
+            }
             if timeouts
                 .poll(waits_for, &service.config, context)
                 .is_ready()

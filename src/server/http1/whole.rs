@@ -88,6 +88,7 @@ where
             requests.stopping = started.as_mut().poll(context).is_ready();
             waits = true;
         }
+        let mut has_read = false;
         loop {
             let Ok(held_up) = requests.answer(context) else {
                 return Poll::Ready(Err(Outcome::Gone));
@@ -103,6 +104,7 @@ where
                 match requests.read(context) {
                     Poll::Ready(Ok(true)) => {
                         parked = None;
+                        has_read = true;
                         continue;
                     }
                     Poll::Ready(Ok(false)) if is_idle => return Poll::Ready(Err(Outcome::Ended)),
@@ -119,6 +121,9 @@ where
                 _ if parked.is_some() => WaitsFor::ParkedRequest,
                 _ => WaitsFor::Request,
             };
+            if has_read && waits_for == WaitsFor::Request {
+                timeouts.restart();
+            }
             let config = &service.config;
             if timeouts.poll(waits_for, config, context).is_pending() {
                 return Poll::Pending;
