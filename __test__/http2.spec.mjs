@@ -319,40 +319,6 @@ test('close: GOAWAY, what is in flight is answered, the rest ends at the deadlin
   t.not(await ending(events.sent), 0);
 });
 
-test('a connection without a request is closed', async (t) => {
-  const server = await serve(t, { '/': { get: () => text('hello') } }, { keepAliveTimeout: 1000 });
-  const client = await connect(t, server);
-  client.send(PREFACE, SETTINGS);
-  t.is(await client.ended(), 'end');
-  t.true(client.bytes.includes(frame(7, 0, 0).subarray(3, 9)), 'GOAWAY');
-});
-
-test('a connection may wait for its next request as long as one of HTTP/1', async (t) => {
-  const routes = { '/': { get: () => text('hello') } };
-  const server = await serve(t, routes, { keepAliveTimeout: 3000 });
-  const earlier = await connect(t, server);
-  const clock = await serve(t, routes, { keepAliveTimeout: 500 });
-  await (await connect(t, clock)).ended();
-  const client = await session(t, server);
-  t.is((await whole(client, { ':path': '/' })).text, 'hello');
-  const goaway = once(client, 'goaway');
-  await earlier.ended();
-  t.false(client.closed);
-  await goaway;
-});
-
-test('a connection whose requests the server itself answers is not idle', async (t) => {
-  const server = await serve(t, {}, { keepAliveTimeout: 300 });
-  const client = await session(t, server);
-  let rounds = 0;
-  const idle = (async () => {
-    for (; rounds < 3; rounds += 1) await (await connect(t, server)).ended();
-  })();
-  while (rounds < 3) t.is((await whole(client, { ':path': '/' })).head[':status'], 404);
-  await idle;
-  t.false(client.closed);
-});
-
 const CANCEL = Buffer.from([0, 0, 0, NGHTTP2_CANCEL]);
 
 for (const [name, each] of [

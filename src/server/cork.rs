@@ -8,6 +8,7 @@
 //! request, and would not see the end of the stream behind it.
 
 mod ahead;
+mod awaited;
 mod events;
 mod leaving;
 mod passage;
@@ -27,8 +28,8 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-use super::socket::{Socket, Written};
-use crate::body::{Drained, Passage, Passed, Rest, is_placeholder};
+use super::socket::Socket;
+use crate::body::{Drained, Passage, Rest, is_placeholder};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
 const DIRECT: usize = 4 * 1024;
@@ -145,51 +146,6 @@ impl<S: Socket> Corked<S> {
         inner.idle = false;
     }
 
-    /// Lets the one answer that the connection waits for be written by whoever has it, until
-    /// [`Corked::resume`]; false where something else waits, too.
-    pub(super) fn await_answer(&self) -> bool {
-        let mut inner = self.lock();
-        inner.awaits_answer = inner.ahead.is_empty() && inner.gathered.is_empty();
-        inner.awaits_answer
-    }
-
-    /// Writes the answer that the connection waits for, outside its task.
-    pub(super) fn write_awaited(&self, slices: [&[u8]; 2]) -> Passed {
-        let mut inner = self.lock();
-        if !inner.awaits_answer {
-            return Passed::Not;
-        }
-        let stream = inner.stream.inner_mut();
-        let (mut taken, flushed) = match slices {
-            [one, []] => {
-                let Written { taken, flushed } = stream.write_now(one);
-                (taken, flushed)
-            }
-            slices => match stream.write_large_now(&slices.map(IoSlice::new)) {
-                Some(taken) => (taken, true),
-                None => return Passed::Not,
-            },
-        };
-        inner.awaits_answer = false;
-        inner.taken += taken as u64;
-        inner.unflushed = !flushed;
-        for slice in slices {
-            let of_slice = taken.min(slice.len());
-            taken -= of_slice;
-            inner.gathered.extend_from_slice(&slice[of_slice..]);
-        }
-        if inner.unflushed || !inner.gathered.is_empty() {
-            Passed::Partly
-        } else {
-            Passed::Whole
-        }
-    }
-
-    /// The connection goes on.
-    pub(super) fn resume(&self) {
-        self.lock().awaits_answer = false;
-    }
-
     /// hyper was polled: sends what was gathered.
     pub(super) fn poll_uncork(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let drained = {
@@ -220,11 +176,7 @@ impl<S: Socket> Corked<S> {
         }
         inner.taken += taken as u64;
         inner.unflushed = true;
-        for slice in slices {
-            let of_slice = taken.min(slice.len());
-            taken -= of_slice;
-            inner.gathered.extend_from_slice(&slice[of_slice..]);
-        }
+        inner.keep_rest(slices, taken);
         Ok(match inner.poll_uncork(context) {
             Poll::Ready(sent) => sent.map(|()| HeldUp::Not)?,
             Poll::Pending => HeldUp::Writing(inner.taken),
@@ -284,6 +236,15 @@ impl<S: Socket> Corked<S> {
 }
 
 impl<S> Inner<S> {
+    /// Gathers what the socket has not taken of `slices`.
+    fn keep_rest<const N: usize>(&mut self, slices: [&[u8]; N], mut taken: usize) {
+        for slice in slices {
+            let of_slice = taken.min(slice.len());
+            taken -= of_slice;
+            self.gathered.extend_from_slice(&slice[of_slice..]);
+        }
+    }
+
     fn clear(&mut self) {
         self.sent = 0;
         self.gathered.clear();

@@ -30,14 +30,10 @@ impl<S: Socket> Passage for Mutex<Inner<S>> {
             return Passed::Not;
         }
         let all = slices.map(IoSlice::new);
-        let Some(mut taken) = inner.stream.inner_mut().write_large_now(&all) else {
+        let Some(taken) = inner.stream.inner_mut().write_large_now(&all) else {
             return Passed::Not;
         };
-        for slice in slices {
-            let of_slice = taken.min(slice.len());
-            taken -= of_slice;
-            inner.gathered.extend_from_slice(&slice[of_slice..]);
-        }
+        inner.keep_rest(slices, taken);
         if inner.gathered.is_empty() {
             return Passed::Whole;
         }
