@@ -6,9 +6,13 @@
  */
 import { strict as assert } from 'node:assert';
 import { isDeepStrictEqual } from 'node:util';
-import { parseContent } from '../dist/content.js';
-import { Exchange } from '../dist/exchange.js';
-import { Request } from '../dist/request.js';
+import { createJiti } from 'jiti';
+
+// From the sources: `dist/` has only what the package exports.
+const { import: load } = createJiti(import.meta.url);
+const { parseContent } = await load('../lib/content.ts');
+const { Exchange } = await load('../lib/exchange.ts');
+const { Request } = await load('../lib/request.ts');
 
 const [kind, seconds = '600', chosenSeed] = process.argv.slice(2);
 const KINDS = { query: checkQuery, form: checkForm };
@@ -46,9 +50,9 @@ function checkQuery(bytes) {
   const expected = new Map();
   for (const [name, value] of reference(query)) expected.set(name, value);
   const end = url.length;
-  const offsets = { url: 0, path: end, ip: end, headers: end, end };
-  const route = { method: 'GET', pattern: '/', handler: () => {}, parameterNames: [] };
-  const request = new Request(new Exchange(0, 0, route, 0, url, offsets, 0, []), () => false);
+  const route = { method: 'GET', pattern: '/', handler: () => {}, config: {}, parameterNames: [] };
+  const exchange = new Exchange(0, 0, route, 0, url, 0, end, end, end, end, 0, []);
+  const request = new Request(exchange, () => false);
   compare(request.query, expected);
 }
 

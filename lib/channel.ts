@@ -9,8 +9,8 @@ import type {
   SharedChannel,
   SubscribeOptions,
 } from '../index.js';
-import { openChannel } from './bridge/native.js';
 import { fromNative, WapixError } from './errors.js';
+import { openChannel } from './native.js';
 import { readLimit } from './options.js';
 import { HttpResult } from './result.js';
 import { encodeFields, eventHeaders } from './sse.js';

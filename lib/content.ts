@@ -1,5 +1,5 @@
-import { findJsonError, parseMultipart } from './bridge/native.js';
 import { WapixError } from './errors.js';
+import { findJsonError, parseMultipart } from './native.js';
 import { ownText } from './own-text.js';
 import { parseQueryString } from './querystring.js';
 

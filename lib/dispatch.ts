@@ -2,12 +2,12 @@ import { AsyncResource } from 'node:async_hooks';
 // Node's global is an accessor, called each time.
 import { performance } from 'node:perf_hooks';
 import { Inbox } from './bridge/inbox.js';
-import type { BindingBridge } from './bridge/native.js';
 import { Outbox } from './bridge/outbox.js';
 import { parseContent } from './content.js';
 import { WapixError } from './errors.js';
 import type { Exchange, Route } from './exchange.js';
 import type { Hooks } from './hooks.js';
+import type { BindingBridge } from './native.js';
 import type { Trust } from './proxy.js';
 import { Request } from './request.js';
 import { RequestBody } from './request-body.js';

@@ -1,6 +1,8 @@
-import fs, { ReadStream } from 'node:fs';
+import { ReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 
+/** The object that an application may have patched. */
+const fs = process.getBuiltinModule('node:fs');
 const { open, read } = fs;
 
 /** What a subclass or a patch would have of its own. */

@@ -9,7 +9,6 @@ import type {
   ServerOptions,
 } from '../index.js';
 import type { LogEntry } from './access-log.js';
-import { type BindingServer, createServer as createNative } from './bridge/native.js';
 import { Dispatcher } from './dispatch.js';
 import { fromNative, WapixError } from './errors.js';
 import type { Route } from './exchange.js';
@@ -22,6 +21,7 @@ import {
   readListenArguments,
   resolveHost,
 } from './listen.js';
+import { type BindingServer, createServer as createNative } from './native.js';
 import { readDeadline, readIoThreads, readLimits, readLivenessPath, readTls } from './options.js';
 import { readTrust } from './proxy.js';
 import { readRouteConfig } from './route-config.js';

@@ -129,10 +129,10 @@ function outdatedManifests() {
 
 /** Binaries that a release would have, and nobody load. */
 function unknownToLoader() {
-  const loader = readFileSync('lib/bridge/native.ts', 'utf8');
+  const loader = readFileSync('lib/native.ts', 'utf8');
   return readdirSync('npm')
     .filter((name) => !loader.includes(`require('@wapix/binding-${name}')`))
-    .map((name) => `lib/bridge/native.ts does not load @wapix/binding-${name}`);
+    .map((name) => `lib/native.ts does not load @wapix/binding-${name}`);
 }
 
 /** `npm version` keeps them in step; a hand may not. */

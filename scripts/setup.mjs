@@ -30,7 +30,7 @@ build('binding', {
     run(
       ...['napi', 'build', '--platform', '--release', '--output-dir', 'binding'],
       ...targetOptions(),
-      // No loader: `lib/bridge/native.ts` is one.
+      // No loader: `lib/native.ts` is one.
       ...['--no-js', '--dts', 'index.d.ts', '--', '--locked'],
     ),
 });
@@ -44,7 +44,10 @@ function targetOptions() {
 }
 
 build('dist', {
-  from: ['lib', 'index.d.ts', 'binding/index.d.ts', 'tsconfig.json', ...BUILD],
+  from: [
+    ...['lib', 'index.d.ts', 'binding/index.d.ts', 'tsconfig.json', 'scripts/bundle.mjs'],
+    ...BUILD,
+  ],
   with: [],
   by: compile,
 });
@@ -103,6 +106,7 @@ function filesIn(path) {
 function compile() {
   rmSync('dist', { recursive: true, force: true });
   run('tsc', '-p', '.');
+  run(process.execPath, 'scripts/bundle.mjs');
 }
 
 function say(what, state) {

@@ -1,5 +1,5 @@
 import { Exchange, type Route } from '../exchange.js';
-import type { BindingBridge } from './native.js';
+import type { BindingBridge } from '../native.js';
 import {
   BATCH_HEADER_WORDS,
   BODY,

@@ -1,7 +1,7 @@
 // Node's global is an accessor, called each time.
 import { Buffer } from 'node:buffer';
 import type { Subscribing } from '../channel.js';
-import type { BindingBridge } from './native.js';
+import type { BindingBridge } from '../native.js';
 import {
   CHUNK,
   CONTENT_BUFFER,

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
-import { openPort as openNative } from '../bridge/native.js';
 import { bindTo, listenError, resolveHost } from '../listen.js';
+import { openPort as openNative } from '../native.js';
 import type { ServeOptions } from './options.js';
 
 /**

@@ -1,8 +1,8 @@
-import { WapixError } from '../errors.js';
-import { describeHost, hostPlatform } from '../platform.js';
-import { version } from '../version.js';
+import { WapixError } from './errors.js';
+import { describeHost, hostPlatform } from './platform.js';
+import { version } from './version.js';
 
-type Binding = typeof import('../../binding/index.js');
+type Binding = typeof import('../binding/index.js');
 export type BindingServer = InstanceType<Binding['BindingServer']>;
 export type BindingBridge = InstanceType<Binding['BindingBridge']>;
 
@@ -49,7 +49,7 @@ function load(): Binding {
 
 /** What `npm run build` makes; a release has none. */
 function fromBuild(name: string): Binding {
-  return require(`../../binding/wapix.${name}.node`) as Binding;
+  return require(`../binding/wapix.${name}.node`) as Binding;
 }
 
 function fromPackage(name: string): Binding {
