@@ -205,6 +205,20 @@ for (const [name, declared] of [
 }
 
 // Serial: beside tests that keep this thread busy the headers, which wait no longer than 10 ms, leave.
+test.serial('an empty file that is declared not to be, and the reverse: 500, logged', async (t) => {
+  const server = await serve(t, {
+    '/emptied': {
+      get: () => stream(createReadStream(empty), 'text/plain', { 'Content-Length': 5 }),
+    },
+    '/filled': { get: () => stream(createReadStream(path), 'text/plain', { 'Content-Length': 0 }) },
+  });
+  for (const target of ['/emptied', '/filled']) {
+    t.is((await requestFailure(t, server, `GET ${target}`)).status, 500, target);
+    await until(() => errorsNaming(`GET ${target} `).length > 0, 'it was logged');
+    t.regex(errorsNaming(`GET ${target} `)[0], /WAPIX_CONTENT_LENGTH_MISMATCH/);
+  }
+});
+
 test.serial('what cannot be read is 500, and its stream tells of it', async (t) => {
   const server = await serve(t, {
     '/folder': { get: () => stream(createReadStream(folder)) },

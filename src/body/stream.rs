@@ -102,6 +102,10 @@ impl StreamBody {
                 return Poll::Pending;
             }
             let first = ready!(self.poll_file(context))?;
+            let length = first.as_ref().map_or(0, |first| first.len() as u64);
+            if self.promised.is_some_and(|promised| promised < length) {
+                return Poll::Ready(Err(self.excess()));
+            }
             if let (Some(file), Some(first)) = (&mut self.file, first) {
                 file.first = Some(first);
             }

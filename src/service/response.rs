@@ -90,6 +90,14 @@ async fn stream(
     version: Version,
 ) -> HyperResponse {
     let event_stream = is_event_stream(&head.headers);
+    let content_length = head
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    // First: of what ends before its first chunk hyper would say another length.
+    if let Some(content_length) = content_length {
+        body.promise(content_length);
+    }
     if !event_stream && let Ok(Err(_)) = timeout(FIRST_CHUNK_DELAY, body.started()).await {
         return fixed(StatusCode::INTERNAL_SERVER_ERROR, None);
     }
@@ -97,15 +105,8 @@ async fn stream(
         .event_stream
         .store(event_stream, Ordering::Relaxed);
     body.count(Arc::clone(&connection.streaming));
-    let content_length = head
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
     let framing = match content_length {
-        Some(content_length) => {
-            body.promise(content_length);
-            Framing::Counted
-        }
+        Some(_) => Framing::Counted,
         None if version == Version::HTTP_10 => Framing::None,
         None => Framing::Chunked,
     };
