@@ -190,6 +190,29 @@ test('a web stream that somebody else reads is 500', async (t) => {
   t.regex(errorsNaming('/locked')[0], /locked/);
 });
 
+test('null in a web stream is no end: what is behind it would be lost', async (t) => {
+  const cancelled = [];
+  const source = (name) =>
+    new ReadableStream({
+      start(controller) {
+        for (const chunk of [Buffer.from('some'), null, Buffer.from('lost')]) {
+          controller.enqueue(chunk);
+        }
+      },
+      cancel: () => cancelled.push(name),
+    });
+  const server = await serve(t, {
+    '/null-stream': { get: () => stream(source('stream')) },
+    '/null-response': { get: () => new Response(source('response')) },
+  });
+  for (const path of ['/null-stream', '/null-response']) {
+    const response = await request(t, server, `GET ${path}`);
+    t.true(response.status === 500 || !response.complete);
+    t.regex(errorsNaming(`GET ${path} `)[0], /the stream produced null/);
+  }
+  t.deepEqual(cancelled, ['stream', 'response']);
+});
+
 test('a web stream is pulled only as the client takes data', async (t) => {
   let pulls = 0;
   const server = await serveGet(t, () =>

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { WapixError } from './errors.js';
+import { invalidChunk } from './stream.js';
 
 /**
  * Makes a Node Readable of whatever may be streamed: a Readable, a web `ReadableStream`, an async
@@ -10,8 +11,7 @@ import { WapixError } from './errors.js';
  */
 export function toReadable(source: unknown): Readable {
   if (isReadable(source)) return source;
-  // Chunks pass as they are: the response looks at them.
-  if (isWebStream(source)) return Readable.fromWeb(source, { objectMode: true });
+  if (isWebStream(source)) return fromWeb(source);
   if (isIterable(source)) return Readable.from(source);
   if (isOldStream(source)) return new Readable().wrap(source);
   throw new WapixError(
@@ -19,6 +19,33 @@ export function toReadable(source: unknown): Readable {
     'stream() takes a Readable, a web ReadableStream or an async iterable, not ' +
       (source === null ? 'null' : `a value of type ${typeof source}`),
   );
+}
+
+/**
+ * Chunks pass as they are: the response looks at them. All but `null`, which `Readable.fromWeb` takes
+ * for the end: what is behind it would be lost, and the response look complete.
+ */
+function fromWeb(source: ReadableStream): Readable {
+  const reader = source.getReader();
+  const readable = new Readable({
+    objectMode: true,
+    read() {
+      reader.read().then(
+        ({ done, value }) => {
+          if (!done && value === null) readable.destroy(invalidChunk(value));
+          else readable.push(done ? null : value);
+        },
+        (error) => readable.destroy(error),
+      );
+    },
+    destroy(error, callback) {
+      const done = () => callback(error);
+      reader.cancel(error).then(done, done);
+    },
+  });
+  // Heard of at once, whether it is read from or not.
+  reader.closed.catch((error) => readable.destroy(error));
+  return readable;
 }
 
 function isReadable(value: unknown): value is Readable {

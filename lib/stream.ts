@@ -192,12 +192,7 @@ export class ResponseStream {
       return;
     }
     if (typeof chunk !== 'string' && !isUint8Array(chunk)) {
-      this.#fail(
-        new WapixError(
-          'WAPIX_INVALID_CHUNK',
-          `the stream produced ${describe(chunk)}; a chunk is a string, a Buffer or a Uint8Array`,
-        ),
-      );
+      this.#fail(invalidChunk(chunk));
       return;
     }
     if (chunk.length === 0) return;
@@ -312,6 +307,14 @@ export function discard(readable: Readable): void {
 }
 
 function ignore(): void {}
+
+/** What a stream fails with that produces what cannot be sent. */
+export function invalidChunk(chunk: unknown): WapixError {
+  return new WapixError(
+    'WAPIX_INVALID_CHUNK',
+    `the stream produced ${describe(chunk)}; a chunk is a string, a Buffer or a Uint8Array`,
+  );
+}
 
 function prematureClose(): WapixError {
   return new WapixError(
