@@ -102,6 +102,32 @@ test('a source already ended is an empty response, one already failed is 500', a
   t.is(errorsNaming('/failed-source').length, 1);
 });
 
+test('a source already ended is shorter than its Content-Length', async (t) => {
+  const ended = Readable.from(['taken']);
+  ended.resume();
+  await closed(ended);
+  const get = () => stream(ended, 'text/plain', { 'Content-Length': 5 });
+  const server = await serve(t, { '/ended-declared': { get } });
+  t.is((await request(t, server, 'GET /ended-declared')).status, 500);
+  t.regex(errorsNaming('/ended-declared')[0], /WAPIX_CONTENT_LENGTH_MISMATCH/);
+});
+
+test('a source that has failed and was not destroyed is 500', async (t) => {
+  const failed = new Readable({
+    autoDestroy: false,
+    read() {
+      throw new Error('/failed-and-left broke');
+    },
+  });
+  failed.on('error', () => {});
+  failed.read(0);
+  await until(() => failed.errored !== null, 'its error');
+  const server = await serve(t, { '/failed-and-left': { get: () => stream(failed) } });
+  t.is((await request(t, server, 'GET /failed-and-left')).status, 500);
+  t.is(errorsNaming('/failed-and-left broke').length, 1);
+  await closed(failed);
+});
+
 test('a stream that fails after its end has been sent fails nobody', async (t) => {
   const source = new Readable({ read() {}, autoDestroy: false });
   const server = await serveGet(t, () => stream(source));

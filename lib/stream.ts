@@ -82,10 +82,11 @@ export class ResponseStream {
     // First, and for good: an error, however early or late, must not end the process.
     readable.on('error', this.#onError);
     if (readable.readableEnded) {
-      this.#end();
+      this.#onEnd();
       return;
     }
-    if (readable.destroyed) {
+    // Without `autoDestroy` one that has failed is not destroyed, and says nothing more.
+    if (readable.destroyed || readable.errored) {
       this.#fail(readable.errored ?? prematureClose());
       return;
     }
