@@ -124,6 +124,25 @@ for (const [how, leave] of [
   });
 }
 
+test('a body that is malformed: what its signal stops is not logged', async (t) => {
+  const server = await servePost(
+    t,
+    async ({ body, signal }) => {
+      body.resume();
+      await aborted(signal);
+      throw signal.reason;
+    },
+    {},
+    {},
+    '/malformed',
+  );
+  const client = await connect(t, server);
+  client.send(requestBytes('POST /malformed', CHUNKED), 'none\r\n');
+  await client.ended();
+  await request(t, server, 'GET /other');
+  t.deepEqual(errorsNaming('POST /malformed '), []);
+});
+
 test('nobody who does not listen is ended by a client that leaves', async (t) => {
   const seen = deferred();
   const server = await servePost(t, (req) => {

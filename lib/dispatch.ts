@@ -188,7 +188,7 @@ function isReported(exchange: Exchange, error: unknown): boolean {
   // What `req.signal` stopped, it was to stop: an ordinary disconnect is no error.
   const isAbort = (error as Error | undefined)?.name === 'AbortError';
   if (exchange.expired !== undefined) return !isAbort && error !== exchange.expired;
-  return !(exchange.cancelled && isAbort);
+  return !((exchange.cancelled || exchange.isBroken) && isAbort);
 }
 
 /** Logs why a request was not answered as its handler, or what else is named, meant. */
