@@ -143,6 +143,33 @@ test('a body that is malformed: what its signal stops is not logged', async (t) 
   t.deepEqual(errorsNaming('POST /malformed '), []);
 });
 
+test('a response that fails amid its body: the body is closed', async (t) => {
+  const bodies = [];
+  const goOn = deferred();
+  const server = await servePost(
+    t,
+    ({ body }) => {
+      bodies.push(body);
+      async function* source() {
+        yield 'some';
+        await goOn.promise;
+        throw new Error('it broke');
+      }
+      return stream(source());
+    },
+    {},
+    {},
+    '/failing',
+  );
+  const client = await connect(t, server);
+  client.send(requestBytes('POST /failing', { 'content-length': 10 }), 'part');
+  await client.through('some\r\n');
+  goOn.resolve();
+  await client.ended();
+  await closed(bodies[0]);
+  t.false(bodies[0].complete);
+});
+
 test('nobody who does not listen is ended by a client that leaves', async (t) => {
   const seen = deferred();
   const server = await servePost(t, (req) => {

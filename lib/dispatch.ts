@@ -44,6 +44,7 @@ export class Dispatcher {
       addFields: hooks.addFields,
       failed: (exchange, error) => {
         if (isReported(exchange, error)) report(exchange, error);
+        this.#inbox.forget(exchange);
         hooks.log?.end(exchange, false);
       },
     };
