@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::ConnectionState;
 use crate::{
     body::{Framing, ResponseBody, StreamBody},
-    config::FIRST_CHUNK_DELAY,
+    config::{FIRST_CHUNK_DELAY, LAST_CHUNK_DELAY},
     exchange::{Answer, Head},
     own_answers::{fixed, refused_body},
     request_body::RefusedBody,
@@ -98,7 +98,12 @@ async fn stream(
     if let Some(content_length) = content_length {
         body.promise(content_length);
     }
-    if !event_stream && let Ok(Err(_)) = timeout(FIRST_CHUNK_DELAY, body.started()).await {
+    let patience = match content_length {
+        // The head is all there is of it then.
+        Some(0) => LAST_CHUNK_DELAY,
+        _ => FIRST_CHUNK_DELAY,
+    };
+    if !event_stream && let Ok(Err(_)) = timeout(patience, body.started()).await {
         return fixed(StatusCode::INTERNAL_SERVER_ERROR, None);
     }
     connection
