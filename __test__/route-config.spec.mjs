@@ -147,6 +147,22 @@ test('onError answers for a handler that takes too long', async (t) => {
   t.deepEqual((await request(t, server, 'GET /')).json, { code: 'WAPIX_HANDLER_TIMEOUT' });
 });
 
+test('what comes after the timeout, and before onError has settled, is discarded', async (t) => {
+  const source = new Readable({ read() {} });
+  const late = deferred();
+  const handler = async () => {
+    await late.promise;
+    return stream(source);
+  };
+  const onError = async ({ code }) => {
+    late.resolve();
+    await closed(source);
+    return json({ code });
+  };
+  const server = await serveGet(t, { handler, config: { timeout: 20 } }, { onError });
+  t.deepEqual((await request(t, server, 'GET /')).json, { code: 'WAPIX_HANDLER_TIMEOUT' });
+});
+
 test('a timeout that has not come keeps no process alive', async (t) => {
   const program = runProgram(
     t,

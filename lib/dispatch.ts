@@ -11,7 +11,7 @@ import type { BindingBridge } from './native.js';
 import type { Trust } from './proxy.js';
 import { Request } from './request.js';
 import { RequestBody } from './request-body.js';
-import { type Responder, respond, respondError } from './respond.js';
+import { letGo, type Responder, respond, respondError } from './respond.js';
 
 /** After so many requests of a batch, it is looked whether answers should wait any longer. */
 const LOOK_EVERY = 8;
@@ -125,10 +125,10 @@ export class Dispatcher {
 
   #answer(exchange: Exchange, result: unknown): void {
     if (exchange.timer !== undefined) clearTimeout(exchange.timer);
-    // It was answered: what comes now is only let go of.
-    if (exchange.expired !== undefined) exchange.cancelled = true;
     try {
-      this.#respond(exchange, result);
+      // It is answered for, perhaps by an `onError` that has not settled.
+      if (exchange.expired !== undefined) letGo(result);
+      else this.#respond(exchange, result);
     } catch (error) {
       this.#fail(exchange, error);
     }

@@ -84,6 +84,12 @@ export function respondError(exchange: Exchange, error: unknown, responder: Resp
   outbox.respond(exchange, status, MEDIA_JSON, lines, JSON.stringify(content));
 }
 
+/** Lets go of a result that comes too late. */
+export function letGo(result: unknown): void {
+  const late = isWebResponse(result) ? fromWebResponse(result) : result;
+  if (isResult(late) && late.form === 'stream') discard(toReadable(late.body));
+}
+
 function respondStream(exchange: Exchange, result: HttpResult, responder: Responder): boolean {
   const readable = toReadable(result.body);
   if (exchange.cancelled) {
