@@ -3,7 +3,7 @@ import test from 'ava';
 import { createServer, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
-import { aborted, closed, deferred, once } from './helpers/events.mjs';
+import { aborted, closed, deferred, once, until } from './helpers/events.mjs';
 import { captureErrors } from './helpers/log.mjs';
 import { serve, serveGet } from './helpers/server.mjs';
 
@@ -257,4 +257,26 @@ test('two hundred answers in flight are complete, and no connection is reset', a
     t.is(await client.ended(), 'end');
   }
   await over;
+});
+
+test('a handler that fails once its server listens again answers no request of another', async (t) => {
+  const calls = [];
+  const get = () => {
+    calls.push(deferred());
+    return calls.at(-1).promise;
+  };
+  const server = await serve(t, { '/': { get } });
+  const earlier = await connect(t, server);
+  earlier.send(requestBytes('GET /'));
+  await until(() => calls.length === 1, 'the first request');
+  server.close({ deadline: 0 });
+  await once(server, 'close');
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const later = await connect(t, server);
+  later.send(requestBytes('GET /'));
+  await until(() => calls.length === 2, 'the second request');
+  calls[0].reject(new Error('of another'));
+  calls[1].resolve(text('its own'));
+  t.is((await later.response()).text, 'its own');
 });

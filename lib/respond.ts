@@ -67,6 +67,8 @@ export function respond(exchange: Exchange, result: unknown, responder: Responde
 
 /** Sends an answer of wapix itself, for an error. Never throws. */
 export function respondError(exchange: Exchange, error: unknown, responder: Responder): void {
+  // Nobody waits; and a server that listens again has other requests in the places of these.
+  if (exchange.cancelled) return;
   const status = error instanceof WapixError ? error.status : 500;
   const reason = http().STATUS_CODES[status];
   const content =
@@ -80,7 +82,7 @@ export function respondError(exchange: Exchange, error: unknown, responder: Resp
   } catch {
     // The application's function (`cors.origin`): perhaps the very error that is answered here.
   }
-  if (!exchange.cancelled) exchange.status = status;
+  exchange.status = status;
   outbox.respond(exchange, status, MEDIA_JSON, lines, JSON.stringify(content));
 }
 
