@@ -111,6 +111,31 @@ withRedis('events that wait for Redis are sent once here, and later everywhere',
   );
 });
 
+withRedis('a client that comes back while events wait for Redis gets them', async (t) => {
+  const server = await startRedis(t);
+  const app = await start(t, server, { queue: 3 });
+  const here = await follow(t, app);
+  const before = await app.publish(0);
+  await here.data(1);
+  await server.kill();
+  const publishing = [1, 2].map((data) => app.publish(data));
+  await here.data(3);
+  const back = await subscribe(t, app, '/', before.id);
+  const fresh = await subscribe(t, app);
+  await server.start();
+  const [, { id }] = await Promise.all(publishing);
+  for (const source of [here, back, fresh]) {
+    await source.until(({ lastEventId }) => lastEventId === id, 'the id of the last');
+  }
+  t.deepEqual(await back.data(2), [1, 2]);
+  t.is(here.events.length, 3);
+  t.is(fresh.events.length, 0);
+  const later = await app.publish(3);
+  const again = await subscribe(t, app, '/', id);
+  await again.until(({ lastEventId }) => lastEventId === later.id, 'the event after');
+  t.deepEqual(await again.data(1), [3]);
+});
+
 withRedis('a process that has never reached Redis has its clients come again', async (t) => {
   const server = await startRedis(t);
   const first = await start(t, server);

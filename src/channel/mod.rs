@@ -12,7 +12,7 @@ mod registry;
 mod round;
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicUsize, Ordering},
@@ -100,6 +100,10 @@ struct State {
     history: History,
     /// What Redis has is known, where there is a backplane.
     is_loaded: bool,
+    /// How many events the subscribers here were sent before Redis had them.
+    sent_here: u64,
+    /// Those of them that wait for Redis, by their number: who comes back has not had them.
+    waiting: VecDeque<(u64, Arc<Event>)>,
     /// One for each server that has subscribers.
     groups: Vec<Arc<Group>>,
 }
@@ -121,6 +125,8 @@ impl Channel {
             state: Mutex::new(State {
                 history,
                 is_loaded: is_own,
+                sent_here: 0,
+                waiting: VecDeque::new(),
                 groups: Vec::new(),
             }),
             size: AtomicUsize::new(0),
@@ -160,7 +166,7 @@ impl Channel {
             fields,
             topic,
             done,
-            is_sent: false,
+            sent: None,
         };
         match self.to_redis.get() {
             Some(to_redis) => {
@@ -182,9 +188,16 @@ impl Channel {
         self.lock().is_loaded
     }
 
-    /// What Redis has: (id, lines, topic) of each event. Subscribers are told where they may have missed some.
-    fn load(&self, events: impl Iterator<Item = (String, String, Option<String>)>, is_whole: bool) {
+    /// What Redis has: (id, lines, topic) of each event, and up to which it has what it was sent here.
+    /// Subscribers are told where they may have missed some.
+    fn load(
+        &self,
+        events: impl Iterator<Item = (String, String, Option<String>)>,
+        is_whole: bool,
+        sent: Option<u64>,
+    ) {
         let mut state = self.lock();
+        state.have_id(sent);
         let was_loaded = std::mem::replace(&mut state.is_loaded, true);
         state.history.restart(is_whole);
         for (id, fields, topic) in events {
@@ -199,13 +212,14 @@ impl Channel {
         state.push(&Arc::new(Event::notice(FOR_ALL, &text)));
     }
 
-    /// An event that Redis has. Where it `is_sent` the subscribers here have it, but not its id.
-    fn receive(&self, id: &str, fields: &str, topic: Option<&str>, is_sent: bool) {
+    /// An event that Redis has. Where it was `sent` here the subscribers have it, but not its id.
+    fn receive(&self, id: &str, fields: &str, topic: Option<&str>, sent: Option<u64>) {
         let mut state = self.lock();
+        state.have_id(sent);
         let Some(event) = state.history.add(id, fields, topic) else {
             return;
         };
-        if is_sent {
+        if sent.is_some() {
             let notice = Event::notice(event.number, &event::position(id));
             state.push(&Arc::new(notice));
         } else {
@@ -213,10 +227,17 @@ impl Channel {
         }
     }
 
-    /// An event that Redis does not have.
-    fn send_here(&self, fields: &str, topic: Option<&str>) {
-        self.lock()
-            .push(&Arc::new(Event::without_id(fields, topic)));
+    /// An event that Redis does not have, which `waits` for it or not. Returns its number among these.
+    fn send_here(&self, fields: &str, topic: Option<&str>, waits: bool) -> u64 {
+        let event = Arc::new(Event::without_id(fields, topic));
+        let mut state = self.lock();
+        state.push(&event);
+        state.sent_here += 1;
+        let number = state.sent_here;
+        if waits {
+            state.waiting.push_back((number, event));
+        }
+        number
     }
 
     /// Makes a subscriber of the response that `sender` is of, which is sent what came after
@@ -238,7 +259,7 @@ impl Channel {
         // What it missed is not known yet: it comes back, and gets it.
         let is_too_early = !state.is_loaded && !last_event_id.is_empty();
         let last = if state.is_loaded {
-            Self::catch_up(&state.history, &sender, last_event_id, &topics)
+            Self::catch_up(&state, &sender, last_event_id, &topics)
         } else {
             0
         };
@@ -262,12 +283,8 @@ impl Channel {
 
     /// Sends what a client missed, or tells it that this is not known any more; and in either case how
     /// far it is now, so that it can come back before the next event. The number of the last event it has.
-    fn catch_up(
-        history: &History,
-        sender: &BodySender,
-        last_event_id: &str,
-        topics: &Topics,
-    ) -> u128 {
+    fn catch_up(state: &State, sender: &BodySender, last_event_id: &str, topics: &Topics) -> u128 {
+        let history = &state.history;
         let latest = history.latest();
         match history.resume(last_event_id) {
             Resume::New => sender.send(Bytes::from(event::position(&history.id(latest)))),
@@ -280,6 +297,10 @@ impl Channel {
                 }
                 if sent < latest {
                     sender.send(Bytes::from(event::position(&history.id(latest))));
+                }
+                let waiting = state.waiting.iter().map(|(_, event)| event);
+                for event in waiting.filter(|event| event.is_of(topics)) {
+                    sender.send(event.chunk.content());
                 }
                 return latest.max(last);
             }
@@ -311,6 +332,14 @@ impl Channel {
 }
 
 impl State {
+    /// Redis has what was sent here, up to the event of that number: it is in the history.
+    fn have_id(&mut self, sent: Option<u64>) {
+        let had = self
+            .waiting
+            .partition_point(|(number, _)| Some(*number) <= sent);
+        self.waiting.drain(..had);
+    }
+
     /// Under the lock: every group gets the events in the same order.
     fn push(&self, event: &Arc<Event>) {
         for group in &self.groups {

@@ -44,8 +44,8 @@ pub(super) struct Publishing {
     pub(super) fields: String,
     pub(super) topic: Option<String>,
     pub(super) done: Published,
-    /// It was sent to the subscribers of this process, without an id.
-    pub(super) is_sent: bool,
+    /// Its number among those that the subscribers of this process were sent without an id, where it is one.
+    pub(super) sent: Option<u64>,
 }
 
 pub(super) type ToRedis = UnboundedSender<Publishing>;
@@ -67,7 +67,8 @@ const LEAST_ENTRIES: usize = 1000;
 /// The id before the first.
 const BEGINNING: &str = "0-0";
 
-/// Fields of an entry: the lines of the event, its topic, and who has sent it to its subscribers already.
+/// Fields of an entry: the lines of the event, its topic, and who has sent it to its subscribers already, as
+/// which of those (`PROCESS-NUMBER`).
 const LINES: &str = "e";
 const TOPIC: &str = "t";
 const SENT_BY: &str = "s";
@@ -223,9 +224,11 @@ impl Stream {
             // Nothing was ever trimmed, and all of it is here.
             Some(_) => self.counts(connection).await?.added == Some(newest.ids.len()),
         };
-        let entries = newest.ids.iter().rev().filter_map(Entry::of);
+        let entries: Vec<_> = newest.ids.iter().rev().filter_map(Entry::of).collect();
+        let sent = entries.iter().filter_map(Entry::sent_here).max();
+        let entries = entries.into_iter();
         let entries = entries.map(|entry| (entry.id, entry.lines, entry.topic));
-        self.channel.load(entries, is_whole);
+        self.channel.load(entries, is_whole, sent);
         Ok(())
     }
 
@@ -267,9 +270,9 @@ impl Stream {
 
     fn received(&self, entry: &StreamId) {
         if let Some(entry) = Entry::of(entry) {
-            let is_sent = entry.sent_by.as_deref() == Some(PROCESS.as_str());
+            let sent = entry.sent_here();
             self.channel
-                .receive(&entry.id, &entry.lines, entry.topic.as_deref(), is_sent);
+                .receive(&entry.id, &entry.lines, entry.topic.as_deref(), sent);
         }
     }
 
@@ -322,10 +325,14 @@ impl Stream {
 
     /// Redis is not there: sends what waits to the subscribers of this process, and keeps as much as may wait.
     fn send_here(&self, waiting: &mut VecDeque<Publishing>, most: usize, why: &str) {
-        for publishing in waiting.iter_mut().filter(|publishing| !publishing.is_sent) {
-            publishing.is_sent = true;
-            self.channel
-                .send_here(&publishing.fields, publishing.topic.as_deref());
+        for (place, publishing) in waiting.iter_mut().enumerate() {
+            if publishing.sent.is_none() {
+                let Publishing { fields, topic, .. } = publishing;
+                let sent = self
+                    .channel
+                    .send_here(fields, topic.as_deref(), place < most);
+                publishing.sent = Some(sent);
+            }
         }
         for refused in waiting.drain(most.min(waiting.len())..) {
             (refused.done)(Err(why.to_owned()));
@@ -343,8 +350,8 @@ impl Stream {
             if let Some(topic) = &publishing.topic {
                 add.arg(TOPIC).arg(topic);
             }
-            if publishing.is_sent {
-                add.arg(SENT_BY).arg(PROCESS.as_str());
+            if let Some(sent) = publishing.sent {
+                add.arg(SENT_BY).arg(format!("{}-{sent}", *PROCESS));
             }
         }
         pipeline
@@ -384,5 +391,11 @@ impl Entry {
             topic: field(TOPIC),
             sent_by: field(SENT_BY),
         })
+    }
+
+    /// Its number among the events that this process has sent to its subscribers, where it is one.
+    fn sent_here(&self) -> Option<u64> {
+        let (process, number) = self.sent_by.as_deref()?.split_once('-')?;
+        (process == *PROCESS).then(|| number.parse().ok())?
     }
 }
