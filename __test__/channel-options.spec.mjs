@@ -2,9 +2,13 @@
 
 import test from 'ava';
 import { channel } from 'wapix';
+import { request } from './helpers/client.mjs';
 import { subscribe } from './helpers/event-source.mjs';
 import { until } from './helpers/events.mjs';
+import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve } from './helpers/server.mjs';
+
+captureErrors();
 
 test('a channel is known by its name, and has the options it was made with', (t) => {
   const options = { history: { events: 5 }, slow: 'latest' };
@@ -50,4 +54,12 @@ test('what is no event is refused before anybody gets any of it', async (t) => {
   await source.until(({ events }) => events.length === 1, 'the event');
   t.deepEqual(source.events, [{ type: 'e', data: 'a\nb\nc\nd', lastEventId: id }]);
   t.true(id.endsWith('-1'));
+});
+
+test('a subscription has no Content-Length: 500, logged', async (t) => {
+  const news = channel('with a length');
+  const get = (req) => news.subscribe(req, { headers: { 'Content-Length': 5 } });
+  const server = await serve(t, { '/declared': { get } });
+  t.is((await request(t, server, 'GET /declared')).status, 500);
+  t.regex(errorsNaming('GET /declared ')[0], /WAPIX_CONTENT_LENGTH_MISMATCH/);
 });

@@ -143,7 +143,14 @@ function respondChannel(exchange: Exchange, result: HttpResult, responder: Respo
   const subscribing = result.events?.subscribing;
   if (exchange.cancelled || subscribing === undefined) return true;
   const { outbox, addFields } = responder;
-  let { lines } = writeHeaders(result.headers);
+  const { lines: given, contentLength } = writeHeaders(result.headers);
+  if (contentLength !== undefined) {
+    throw new WapixError(
+      'WAPIX_CONTENT_LENGTH_MISMATCH',
+      `Content-Length is ${contentLength}, but a subscription has no end`,
+    );
+  }
+  let lines = given;
   if (addFields !== undefined) lines = addFields(exchange, lines);
   exchange.status = result.status;
   if (exchange.method === 'HEAD') {
