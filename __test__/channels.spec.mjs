@@ -7,7 +7,7 @@ import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { subscribe } from './helpers/event-source.mjs';
-import { once, until } from './helpers/events.mjs';
+import { deferred, once, until } from './helpers/events.mjs';
 import { serve, serveGet, stop } from './helpers/server.mjs';
 
 let names = 0;
@@ -342,6 +342,28 @@ for (const ioThreads of [1, 3, 0]) {
     }
     // A machine that stood still was silent.
     t.true(source.comments === 0 || longest > 900);
+  });
+
+  test(`who is sent away at once has not joined, ${on}`, async (t) => {
+    const room = open();
+    const said = [];
+    for (const event of ['join', 'leave']) room.on(event, () => said.push(event));
+    const [came, goOn] = [deferred(), deferred()];
+    const get = async (req) => {
+      came.resolve();
+      await goOn.promise;
+      return room.subscribe(req);
+    };
+    const server = await serveGet(t, get, { ioThreads });
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    await came.promise;
+    const closing = once(server, 'close');
+    server.close();
+    goOn.resolve();
+    await client.through('event: reconnect');
+    await closing;
+    t.deepEqual(said, []);
   });
 
   test(`HEAD sends the headers of a subscription, and does not subscribe, ${on}`, async (t) => {

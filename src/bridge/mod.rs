@@ -303,9 +303,11 @@ impl Bridge {
             ..
         } = subscribe;
         let subscription = channel.subscribe(&self.hub, sender, last_event_id, topics);
-        if let Some(subscription) = subscription {
-            let _ended = lock(&self.slots).replace(key, Progress::Subscribed(subscription));
-        }
+        // Who was sent away has not joined.
+        let Some(subscription) = subscription else {
+            return;
+        };
+        let _ended = lock(&self.slots).replace(key, Progress::Subscribed(subscription));
         if subscribe.followed {
             self.queue(|queue| queue.push_event(protocol::SUBSCRIBED, key, &[]));
         }
