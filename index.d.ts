@@ -219,6 +219,7 @@ export function stream<Source extends StreamSource = Readable>(
 export type StreamSource =
   | Readable
   | ReadableStream<string | Uint8Array>
+  | globalThis.ReadableStream<string | Uint8Array>
   | AsyncIterable<string | Uint8Array>
   | Generator<string | Uint8Array, unknown, undefined>;
 
@@ -273,6 +274,7 @@ export interface ServerSentEvent<T = unknown> {
 export type SseSource =
   | Readable
   | ReadableStream<ServerSentEvent>
+  | globalThis.ReadableStream<ServerSentEvent>
   | AsyncIterable<ServerSentEvent>
   | Generator<ServerSentEvent, unknown, undefined>;
 
