@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
-import { stream } from 'wapix';
+import { sse, stream } from 'wapix';
 import { request, requestFailure } from './helpers/client.mjs';
 import { closed, deferred, until } from './helpers/events.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
@@ -50,6 +50,26 @@ test('an error before the first chunk is 500, as the headers have not left', asy
     const logged = errorsNaming(`GET ${path} `);
     t.true(logged.length >= 1, path);
     if (path !== '/premature') t.regex(logged[0], /broke[\s\S]*\n\s+at /);
+  }
+});
+
+test('an event stream that has failed when it is returned is 500, as nothing was sent', async (t) => {
+  const failing = (path, ...chunks) => {
+    const source = manual();
+    for (const chunk of chunks) source.push(chunk);
+    return source.destroy(new Error(`${path} broke`));
+  };
+  const server = await serve(t, {
+    '/stream': { get: () => stream(failing('/stream'), 'text/event-stream') },
+    '/sse': { get: () => sse(failing('/sse', 'never sent')) },
+  });
+  for (const path of ['/stream', '/sse']) {
+    for (let round = 0; round < 20; round += 1) {
+      const response = await requestFailure(t, server, `GET ${path}`);
+      t.is(response.status, 500, path);
+      t.is(response.text, '{"error":"Internal Server Error"}');
+    }
+    t.is(errorsNaming(`GET ${path} `).length, 20);
   }
 });
 

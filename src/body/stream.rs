@@ -114,6 +114,11 @@ impl StreamBody {
         .await
     }
 
+    /// Whether the stream has failed already: what came of it before has not left either.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.shared.lock().end == Some(End::Failed)
+    }
+
     /// Has `number` count this body for as long as hyper has it.
     pub(crate) fn count(&mut self, number: Arc<AtomicUsize>) {
         number.fetch_add(1, Ordering::Relaxed);

@@ -103,7 +103,12 @@ async fn stream(
         Some(0) => LAST_CHUNK_DELAY,
         _ => FIRST_CHUNK_DELAY,
     };
-    if !event_stream && let Ok(Err(_)) = timeout(patience, body.started()).await {
+    let has_failed = if event_stream {
+        body.has_failed()
+    } else {
+        matches!(timeout(patience, body.started()).await, Ok(Err(_)))
+    };
+    if has_failed {
         return fixed(StatusCode::INTERNAL_SERVER_ERROR, None);
     }
     connection
