@@ -148,7 +148,7 @@ export function noContent(headers?: ResponseHeaders): NoContent;
  * 303 has it ask with GET, 307 and 308 with the same method and body; 301 and 308 are for good.
  *
  * @param status - 301, 302 (the default), 303, 307 or 308
- * @throws `WAPIX_INVALID_STATUS` for another status
+ * @throws `WAPIX_INVALID_STATUS` for another status, `WAPIX_INVALID_HEADER` where there is no location
  */
 export function redirect(
   location: string,
@@ -684,6 +684,7 @@ export interface Server extends EventEmitter {
  *
  * @throws `WAPIX_INVALID_ROUTE` for a pattern that is none or a handler that is no function,
  *   `WAPIX_ROUTE_CONFLICT` for two patterns that clash (both are named), `WAPIX_INVALID_TLS` for a
- *   key or certificate that cannot be used, `WAPIX_INVALID_OPTION` for another option that cannot.
+ *   key or certificate that cannot be used, `WAPIX_INVALID_OPTION` for another option that cannot, or
+ *   one that there is not.
  */
 export function createServer(routes: Routes, options?: ServerOptions): Server;

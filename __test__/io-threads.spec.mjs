@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { inspect, promisify } from 'node:util';
 import test from 'ava';
 import { createServer, json } from 'wapix';
 import { wapix } from './fixtures/cli.mjs';
@@ -59,9 +59,16 @@ for (const ioThreads of [65, -1, 0.5, '1', null]) {
   test(`ioThreads ${JSON.stringify(ioThreads)} is refused`, (t) => {
     const error = t.throws(() => createServer({}, { ioThreads }));
     t.is(error.code, 'WAPIX_INVALID_OPTION');
-    t.is(error.message, `ioThreads is a whole number from 0 to 64, not ${ioThreads}`);
+    t.is(error.message, `ioThreads is a whole number from 0 to 64, not ${inspect(ioThreads)}`);
   });
 }
+
+test('WAPIX_IO_THREADS that is no number is refused as it was given', async (t) => {
+  const { root } = project(t, { 'src/routes/get.mjs': 'export default () => {};' });
+  const environment = { WAPIX_IO_THREADS: 'two' };
+  const { stderr } = await wapix(t, root, ['start'], environment).exit;
+  t.regex(stderr, /WAPIX_IO_THREADS is a whole number from 0 to 64, not 'two'/);
+});
 
 test('--io-threads is a whole number from 0 to 64', async (t) => {
   const { root } = project(t, { 'src/routes/get.mjs': "export { default } from '../get.mjs';" });

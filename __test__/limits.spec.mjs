@@ -185,3 +185,11 @@ for (const name of ['maxHeaderSize', 'maxHeadersCount', 'maxUrlLength', 'maxConc
     }
   });
 }
+
+for (const options of [{ bodylimit: 1 }, { trustproxy: true }, null, 7]) {
+  test(`createServer refuses the options ${JSON.stringify(options)}, and names what is wrong`, (t) => {
+    const [wrong] = Object.keys(options ?? {});
+    const message = new RegExp(wrong ? `"${wrong}" is none of .*bodyLimit` : `not ${options}`);
+    t.throws(() => createServer({}, options), { code: 'WAPIX_INVALID_OPTION', message });
+  });
+}

@@ -238,6 +238,13 @@ for (const code of [200, 300, 304, 400, '302', null]) {
   });
 }
 
+for (const location of [undefined, null]) {
+  test(`redirect to ${location} is an error where it is called`, (t) => {
+    const message = `redirect(${location}): there is no location`;
+    t.throws(() => redirect(location), { code: 'WAPIX_INVALID_HEADER', message });
+  });
+}
+
 test('one result may be returned many times', async (t) => {
   const result = json({ same: true }, { 'x-a': '1' });
   const server = await serveGet(t, () => result);

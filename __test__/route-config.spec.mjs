@@ -68,11 +68,12 @@ for (const [config, problem] of [
   ['no', /config is an object, .* not of type string/],
   [null, /config is an object/],
   [{ limit: 1 }, /config has "limit", which is none of bodyLimit, timeout, streamBody/],
-  [{ bodyLimit: '1mb' }, /config\.bodyLimit is a number of bytes, not 1mb/],
+  [{ bodyLimit: '1mb' }, /config\.bodyLimit is a number of bytes, not '1mb'/],
   [{ bodyLimit: -1 }, /config\.bodyLimit is a number of bytes, not -1/],
+  [{ timeout: '5' }, /config\.timeout is a number .*, not '5'/],
   [{ timeout: 0 }, /config\.timeout is a number of milliseconds up to 2147483647, not 0/],
   [{ timeout: 2 ** 31 }, /config\.timeout .*, not 2147483648/],
-  [{ streamBody: 'yes' }, /config\.streamBody is true or false, not yes/],
+  [{ streamBody: 'yes' }, /config\.streamBody is true or false, not 'yes'/],
 ]) {
   test(`config ${JSON.stringify(config)} is refused where the server is made`, async (t) => {
     const error = t.throws(() => createServer({ '/a': { post: { handler: length, config } } }));

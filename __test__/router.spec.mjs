@@ -108,6 +108,8 @@ const REFUSED = [
   ['a handler that is none', { '/a': { get: {} } }, 'WAPIX_INVALID_ROUTE', ['/a', 'GET']],
   ['null for a handler', { '/a': { get: null } }, 'WAPIX_INVALID_ROUTE', ['/a', 'GET']],
   ['a function for handlers', { '/a': get }, 'WAPIX_INVALID_ROUTE', ['/a']],
+  ['a function for routes', get, 'WAPIX_INVALID_ROUTE', ['function']],
+  ['no routes', undefined, 'WAPIX_INVALID_ROUTE', ['undefined']],
   ['null for handlers', { '/a': null }, 'WAPIX_INVALID_ROUTE', ['/a']],
   ['two names for one parameter', { '/:a': { get }, '/:b/c': { get } }, 'WAPIX_ROUTE_CONFLICT', ['/:a', '/:b/c']],
   ['one route twice', { '/a': { get }, '/a/': { get } }, 'WAPIX_ROUTE_CONFLICT', ['/a', '/a/']],

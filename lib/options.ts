@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { CloseOptions, SecureOptions, ServerOptions } from '../index.js';
 import { WapixError } from './errors.js';
 import { crypto } from './lazy.js';
@@ -16,6 +17,31 @@ export const LIMITS = {
   writeTimeout: 'milliseconds',
 } as const;
 
+const NAMES = {
+  ...LIMITS,
+  cors: '',
+  https: '',
+  ioThreads: '',
+  livenessPath: '',
+  onError: '',
+  onNotFound: '',
+  securityHeaders: '',
+  trustProxy: '',
+} satisfies Record<keyof ServerOptions, string>;
+
+/** @throws `WAPIX_INVALID_OPTION` for one that there is not: a misspelt limit would be none */
+export function checkNames(options: ServerOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    const message = `the options are an object, not ${inspect(options, { depth: 0 })}`;
+    throw new WapixError('WAPIX_INVALID_OPTION', message);
+  }
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name));
+  if (unknown === undefined) return;
+  const known = Object.keys(NAMES).sort().join(', ');
+  const message = `${JSON.stringify(unknown)} is none of the options ${known}`;
+  throw new WapixError('WAPIX_INVALID_OPTION', message);
+}
+
 export type Limits = Partial<Record<keyof typeof LIMITS, number>>;
 
 /** @throws `WAPIX_INVALID_OPTION` for one that is no number from 0 on */
@@ -25,7 +51,7 @@ export function readLimits(options: ServerOptions): Limits {
     const limit = options[name];
     if (limit === undefined) continue;
     if (typeof limit !== 'number' || !(limit >= 0)) {
-      const message = `${name} is a number of ${unit}, not ${String(limit)}`;
+      const message = `${name} is a number of ${unit}, not ${inspect(limit)}`;
       throw new WapixError('WAPIX_INVALID_OPTION', message);
     }
     limits[name] = limit;
@@ -51,7 +77,7 @@ export function readLimit<Key extends string>(
 ): { [key in Key]?: number } {
   if (value === undefined) return {};
   if (typeof value !== 'number' || !(value >= 0)) {
-    const message = `${name} is a number of ${unit}, not ${String(value)}`;
+    const message = `${name} is a number of ${unit}, not ${inspect(value)}`;
     throw new WapixError('WAPIX_INVALID_OPTION', message);
   }
   const limit = unit === 'milliseconds' ? Math.min(Math.ceil(value), LONGEST) : value;
@@ -77,12 +103,12 @@ const HAS_LIBUV = !('bun' in process.versions || 'deno' in process.versions);
  */
 export function readIoThreads(options: ServerOptions): number | undefined {
   const fromEnvironment = process.env[IO_THREADS];
-  const [name, threads] =
+  const [name, threads, given] =
     options.ioThreads !== undefined || fromEnvironment === undefined
-      ? ['ioThreads', options.ioThreads]
-      : [IO_THREADS, Number(fromEnvironment)];
+      ? ['ioThreads', options.ioThreads, options.ioThreads]
+      : [IO_THREADS, Number(fromEnvironment), fromEnvironment];
   if (threads === undefined || isIoThreads(threads)) return HAS_LIBUV ? threads : threads || 1;
-  const message = `${name} is ${IO_THREADS_RANGE}, not ${String(threads)}`;
+  const message = `${name} is ${IO_THREADS_RANGE}, not ${inspect(given)}`;
   throw new WapixError('WAPIX_INVALID_OPTION', message);
 }
 
@@ -118,7 +144,7 @@ const CLOSE_DEADLINE = 10_000;
 export function readDeadline(options: CloseOptions | undefined): number {
   const deadline = options?.deadline ?? CLOSE_DEADLINE;
   if (typeof deadline !== 'number' || !(deadline >= 0)) {
-    const message = `deadline is a number of milliseconds, not ${String(deadline)}`;
+    const message = `deadline is a number of milliseconds, not ${inspect(deadline)}`;
     throw new WapixError('WAPIX_INVALID_OPTION', message);
   }
   return Math.min(deadline, LONGEST);

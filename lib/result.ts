@@ -110,6 +110,10 @@ export function redirect(
       `redirect(…, ${status}): a redirect is one of ${REDIRECTS.join(', ')}`,
     );
   }
+  if (location === undefined || location === null) {
+    // A query parameter that was not sent: the client would go to /undefined.
+    throw new WapixError('WAPIX_INVALID_HEADER', `redirect(${location}): there is no location`);
+  }
   const fields = withField('location', encodeReference(String(location)), headers);
   return make(status, undefined, fields, 'none');
 }

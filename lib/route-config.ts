@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { RouteConfig } from '../index.js';
 import { WapixError } from './errors.js';
 
@@ -31,16 +32,16 @@ export function readRouteConfig(where: string, config: unknown): RouteConfig {
   }
   const { bodyLimit, timeout, streamBody } = config as RouteConfig;
   if (bodyLimit !== undefined && !(typeof bodyLimit === 'number' && bodyLimit >= 0)) {
-    throw invalid(`.bodyLimit is a number of bytes, not ${String(bodyLimit)}`);
+    throw invalid(`.bodyLimit is a number of bytes, not ${inspect(bodyLimit)}`);
   }
   if (
     timeout !== undefined &&
     !(typeof timeout === 'number' && timeout > 0 && timeout <= LONGEST)
   ) {
-    throw invalid(`.timeout is a number of milliseconds up to ${LONGEST}, not ${String(timeout)}`);
+    throw invalid(`.timeout is a number of milliseconds up to ${LONGEST}, not ${inspect(timeout)}`);
   }
   if (streamBody !== undefined && typeof streamBody !== 'boolean') {
-    throw invalid(`.streamBody is true or false, not ${String(streamBody)}`);
+    throw invalid(`.streamBody is true or false, not ${inspect(streamBody)}`);
   }
   return config;
 }

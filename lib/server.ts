@@ -22,7 +22,14 @@ import {
   resolveHost,
 } from './listen.js';
 import { type BindingServer, createServer as createNative } from './native.js';
-import { readDeadline, readIoThreads, readLimits, readLivenessPath, readTls } from './options.js';
+import {
+  checkNames,
+  readDeadline,
+  readIoThreads,
+  readLimits,
+  readLivenessPath,
+  readTls,
+} from './options.js';
 import { readTrust } from './proxy.js';
 import { readRouteConfig } from './route-config.js';
 
@@ -65,6 +72,7 @@ class Server extends EventEmitter implements Contract {
 
   constructor(own: readonly Route[], options: ServerOptions, write?: (entry: LogEntry) => void) {
     super();
+    checkNames(options);
     const { routes, unmatched, hooks } = readHooks(own, options, write);
     const trust = readTrust(options.trustProxy);
     const secure = options.https && readTls(options.https);
@@ -232,6 +240,10 @@ class Server extends EventEmitter implements Contract {
 
 function readRoutes(routes: Routes): Route[] {
   const table: Route[] = [];
+  if (typeof routes !== 'object' || routes === null) {
+    const message = `expected routes by path, { '/': { get } }, not a value of type ${typeof routes}`;
+    throw new WapixError('WAPIX_INVALID_ROUTE', message);
+  }
   for (const [pattern, handlers] of Object.entries(routes)) {
     if (typeof handlers !== 'object' || handlers === null) {
       const message = `${pattern}: expected handlers by method, { get, post, … }`;
