@@ -73,6 +73,16 @@ for (const ioThreads of [0, 1]) {
     t.is((await server.inject(url, { method: 'POST', body: 'x' })).status, 201);
   });
 
+  test(`ioThreads ${ioThreads}: what is no request rejects, and throws nothing`, async (t) => {
+    const server = make({ '/': { get: () => text('') } });
+    const refused = [
+      server.inject('/', { body: 'GET has none' }),
+      server.inject('/', { method: 'no token' }),
+      server.inject('http://'),
+    ];
+    for (const each of refused) await t.throwsAsync(each, { instanceOf: TypeError });
+  });
+
   test(`ioThreads ${ioThreads}: limits are kept`, async (t) => {
     const server = make({ '/': { post: () => text('taken') } }, { bodyLimit: 10 });
     t.is((await server.inject('/', { method: 'POST', body: 'x'.repeat(11) })).status, 413);

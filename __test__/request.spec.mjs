@@ -1,6 +1,7 @@
 import { createServer as createNodeServer, IncomingMessage } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
+import { inspect } from 'node:util';
 import test from 'ava';
 import { json, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
@@ -59,6 +60,17 @@ test('params, query and headers have no prototype, and are computed once', async
     'GET /a/1/2?x=y',
   );
   t.deepEqual(got, { bare: [true, true, true], same: Array(6).fill(true) });
+});
+
+test('console.log of a request shows what it is', async (t) => {
+  const server = await serve(t, { '/users/:id': { post: (req) => text(inspect({ req })) } });
+  const headers = { 'content-type': 'application/json', 'x-a': 'b' };
+  const { text: shown } = await request(t, server, 'POST /users/7?q=1', headers, '{"name":"Ada"}');
+  t.regex(shown, /req: Request \{/);
+  for (const part of ["method: 'POST'", "url: '/users/7?q=1'", "id: '7'", "q: '1'", "'x-a': 'b'"]) {
+    t.true(shown.includes(part), shown);
+  }
+  t.regex(shown, /body: \{ name: 'Ada' \}/);
 });
 
 test('request properties survive destructuring and awaits', async (t) => {

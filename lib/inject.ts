@@ -32,9 +32,10 @@ export class Injection {
   /**
    * Sends a request over a connection of its own.
    *
-   * @returns when the response's head has come; rejects where the connection ends before
+   * @returns when the response's head has come; rejects where the connection ends before, or there can
+   *   be no such request
    */
-  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+  async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const request = toRequest(input, init);
     const { signal } = request;
     const { pathname, search } = new URL(request.url);

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { type InspectOptions, inspect } from 'node:util';
 import type { Request as Contract } from '../index.js';
 import { parseCookies } from './cookies.js';
 import type { Exchange } from './exchange.js';
@@ -90,6 +91,13 @@ export class Request implements Contract {
 
   get rawBody(): Buffer {
     return this.#exchange.content;
+  }
+
+  /** What `console.log` shows, which passes over getters. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const { method, url, ip, params, query, headers } = this;
+    const { body } = this.#exchange;
+    return `Request ${inspect({ method, url, ip, params, query, headers, body }, options)}`;
   }
 
   /** The methods of the path of a request that no route matched, or a handler of OPTIONS has. */
