@@ -237,3 +237,16 @@ test('a server that closes answers what it has begun, and says which answer is t
   t.deepEqual([last.text, last.field('connection')], ['2', 'close']);
   await until(() => client.ending !== undefined);
 });
+
+test('the beginning of a large head behind another request waits for its rest', async (t) => {
+  const echo = ({ rawBody, headers }) => json([rawBody.length, headers['x-large']?.length]);
+  const server = await serve(t, { '/': { get: echo, post: echo } });
+  const client = await connect(t, server);
+  // Much is read at a time where much has come before.
+  client.send(requestBytes('POST /', {}, Buffer.alloc(1_000_000)));
+  t.deepEqual((await client.response()).json, [1_000_000, null]);
+  client.send(`${GET('/', 'Upgrade: a\r\n')}GET / HTTP/1.1\r\nX-Large: ${'l'.repeat(40_000)}`);
+  t.deepEqual((await client.response()).json, [0, null]);
+  client.send('\r\nHost: a\r\n\r\n');
+  t.deepEqual((await client.response()).json, [0, 40_000]);
+});

@@ -71,12 +71,14 @@ impl<S: Socket> Corked<S> {
     ) -> Poll<io::Result<bool>> {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        buffer.put_slice(&inner.ahead);
+        // hyper may have read more than there is room for.
+        let length = inner.ahead.len().min(buffer.remaining());
+        buffer.put_slice(&inner.ahead[..length]);
         if inner.ahead.is_empty() || partly {
             ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, buffer))?;
         }
-        let is_more = !partly || buffer.filled().len() > inner.ahead.len();
-        inner.ahead = Vec::new();
+        let is_more = !partly || buffer.filled().len() > length;
+        inner.ahead = inner.ahead.split_off(length);
         Poll::Ready(Ok(is_more && !buffer.filled().is_empty()))
     }
 
