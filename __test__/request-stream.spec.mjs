@@ -269,6 +269,21 @@ test('an answer that does not wait for the body arrives, and what was not read i
   await closed(bodies[0]);
 });
 
+test('what is not read of a body is no request, whatever came before it', async (t) => {
+  const server = await servePost(t, () => stream(Readable.from(['answered']), 'text/plain'));
+  const rest = requestBytes('GET /other');
+  const post = requestBytes('POST /', { 'content-length': rest.length });
+  for (const before of [[], [requestBytes('GET /other', { upgrade: 'a' })]]) {
+    const client = await connect(t, server);
+    client.send(Buffer.concat([...before, post]));
+    for (const _ of before) t.is((await client.response()).text, 'other');
+    t.is((await client.response()).text, 'answered');
+    client.send(rest);
+    await client.ended();
+    t.is(client.bytes.toString(), '');
+  }
+});
+
 test('a body is streamed through a handler, far more of it than anything holds', async (t) => {
   const server = await servePost(t, ({ body }) => stream(body.pipe(createGzip())));
   const client = await connect(t, server);

@@ -146,16 +146,19 @@ pub struct IncomingBody {
     read: usize,
     /// Whether there may be more.
     unread: Arc<AtomicBool>,
+    /// Held while there may be more.
+    to_come: Option<Arc<()>>,
 }
 
 impl IncomingBody {
-    /// `unread` is true until the end has been read. Of a body that is announced larger than `limit`
-    /// nothing is read.
+    /// `unread` is true until the end has been read, and `to_come` held until then. Of a body that is
+    /// announced larger than `limit` nothing is read.
     pub(crate) fn new(
         body: Incoming,
         version: Version,
         (limit, patience): (Option<usize>, Option<Duration>),
         unread: Arc<AtomicBool>,
+        to_come: Arc<()>,
     ) -> Result<Self, RefusedBody> {
         let announced = body.size_hint().exact().unwrap_or(0);
         if let Some(limit) = limit.filter(|limit| announced > *limit as u64) {
@@ -169,6 +172,7 @@ impl IncomingBody {
             version,
             read: 0,
             unread,
+            to_come: Some(to_come),
         })
     }
 
@@ -187,6 +191,7 @@ impl IncomingBody {
             };
             let Some(frame) = frame else {
                 self.unread.store(false, Ordering::Relaxed);
+                self.to_come = None;
                 return Ok(None);
             };
             // Trailers are not passed on.

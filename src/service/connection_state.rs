@@ -22,6 +22,8 @@ pub(crate) struct ConnectionState {
     /// How many responses are being streamed; of HTTP/1 it is one, perhaps of events.
     pub(super) streaming: Arc<AtomicUsize>,
     pub(super) event_stream: AtomicBool,
+    /// Held by each body that is read as it comes, for as long as there may be more of it.
+    pub(super) to_come: Arc<()>,
     /// hyper has handed over a request since this was last looked at.
     pub(crate) has_begun: AtomicBool,
     /// The last request that was answered came whole, was answered whole, and said nothing of the connection:
@@ -33,7 +35,8 @@ pub(crate) struct ConnectionState {
 #[derive(PartialEq)]
 pub(crate) enum Progress {
     None,
-    /// A request that is being answered, or a response that is being streamed.
+    /// A request that is being answered, a response that is being streamed, or a body that its response has not
+    /// waited for.
     Request,
     EventStream,
 }
@@ -48,20 +51,22 @@ impl ConnectionState {
             answering: AtomicUsize::new(0),
             streaming: Arc::default(),
             event_stream: AtomicBool::new(false),
+            to_come: Arc::default(),
             has_begun: AtomicBool::new(false),
             was_plain: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn progress(&self) -> Progress {
-        if self.answering.load(Ordering::Relaxed) > 0 {
-            Progress::Request
-        } else if self.streaming.load(Ordering::Relaxed) == 0 {
-            Progress::None
-        } else if self.event_stream.load(Ordering::Relaxed) {
+        let is_streaming = self.streaming.load(Ordering::Relaxed) > 0;
+        let is_answering = self.answering.load(Ordering::Relaxed) > 0;
+        let is_receiving = Arc::strong_count(&self.to_come) > 1;
+        if is_streaming && !is_answering && self.event_stream.load(Ordering::Relaxed) {
             Progress::EventStream
-        } else {
+        } else if is_answering || is_streaming || is_receiving {
             Progress::Request
+        } else {
+            Progress::None
         }
     }
 }

@@ -108,6 +108,7 @@ impl<H: Handler> Service<H> {
         async move {
             // Dropped with this, where the client leaves first.
             let answering = answering;
+            let mut is_plain = false;
             let response = match begun {
                 Begun::Answered(response) => *response,
                 Begun::Settled(answer, version) => settle(connection, Some(*answer), version).await,
@@ -117,13 +118,13 @@ impl<H: Handler> Service<H> {
                     load: _load,
                 } => {
                     let answer = reply.await;
-                    let is_plain =
+                    is_plain =
                         version == Version::HTTP_11 && matches!(answer, Some(Answer::Full(_)));
-                    connection.was_plain.store(is_plain, Ordering::Relaxed);
                     settle(connection, answer, version).await
                 }
                 Begun::Reading(reading) => reading.await,
             };
+            connection.was_plain.store(is_plain, Ordering::Relaxed);
             drop(answering);
             Ok(response)
         }
@@ -265,7 +266,9 @@ impl<H: Handler> Service<H> {
         let version = parsed.head.version;
         let unread = Arc::new(AtomicBool::new(false));
         let limits = (limit, self.config.request_timeout);
-        let incoming = match IncomingBody::new(body, version, limits, Arc::clone(&unread)) {
+        let to_come = Arc::clone(&connection.to_come);
+        let incoming = match IncomingBody::new(body, version, limits, Arc::clone(&unread), to_come)
+        {
             Ok(incoming) => Box::new(incoming),
             Err(refused) => return Begun::Answered(Box::new(refuse_body(connection, &refused))),
         };
