@@ -250,3 +250,24 @@ test('the beginning of a large head behind another request waits for its rest', 
   client.send('\r\nHost: a\r\n\r\n');
   t.deepEqual((await client.response()).json, [0, 40_000]);
 });
+
+test('a server that closes answers what it has begun behind a stream', async (t) => {
+  const { begun, tell, handler } = told();
+  const server = await serve(t, { '/:id': { get: handler } });
+  const client = await connect(t, server);
+  const source = new Readable({ read() {} });
+  source.push('1');
+  client.send(GET('/1') + GET('/2') + GET('/3'));
+  await until(() => begun.length === 3);
+  tell.get('1')(stream(source, 'text/plain'));
+  await client.through('1\r\n1\r\n');
+  server.close();
+  source.push(null);
+  await client.through('0\r\n\r\n');
+  tell.get('2')();
+  t.is((await client.response()).text, '2');
+  tell.get('3')();
+  const last = await client.response();
+  t.deepEqual([last.text, last.field('connection')], ['3', 'close']);
+  await until(() => client.ending !== undefined);
+});

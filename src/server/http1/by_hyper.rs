@@ -123,9 +123,10 @@ where
                 }
             }
             // Told so, hyper closes what is idle, and what has come of a request is lost with it:
-            // that one is served first.
+            // that one is served first, as are those that were begun.
             if stopping
                 && !*draining
+                && begun().is_empty()
                 && !stream.can_leave(shutdown)
                 && served.is_pending()
                 && (progress != Progress::None || !stream.has_begun())
