@@ -48,6 +48,8 @@ for (const [what, event] of Object.entries({
   'retry below 0': { retry: -1 },
   'retry of text': { retry: '1' },
   'data without a JSON form': { data: () => {} },
+  'an object with none of the fields': { message: 'hello' },
+  'a list': [{ data: 1 }],
 })) {
   test(`${what} fails the stream, with a code in the log`, async (t) => {
     const path = `/${what.replaceAll(' ', '-')}`;

@@ -70,6 +70,10 @@ export function encodeFields(value: unknown): string {
   if (event !== undefined) lines += `event: ${checkLine('event', event)}\n`;
   if (retry !== undefined) lines += `retry: ${checkRetry(retry)}\n`;
   if (data !== undefined) lines += split('data', typeof data === 'string' ? data : toJson(data));
+  if (lines === '' && (value as ServerSentEvent).id === undefined) {
+    // Its client would get nothing, and nobody would know.
+    throw invalid('an event has `data`, or one of `event`, `id`, `retry` and `comment`');
+  }
   return lines;
 }
 
