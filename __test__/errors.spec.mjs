@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import test from 'ava';
 import { badRequest, created, json, noContent, redirect, status, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
@@ -38,6 +38,7 @@ const FAILING = [
   ['returns data that throws', () => json({ toJSON() { throw new Error('no JSON'); } }), 'no JSON'],
   ['uses a status that is none', () => status(99), '99'],
   ['streams what is no stream', () => stream({}), 'Readable'],
+  ['streams a Writable', () => stream(new Writable()), 'Readable'],
   ['streams a string', () => stream('text'), 'Readable'],
   ['sends a header with CR', withHeader('x-a', 'a\rb'), 'x-a'],
   ['sends a header with LF', withHeader('x-a', 'a\nb'), 'x-a'],

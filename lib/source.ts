@@ -67,6 +67,8 @@ function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<
 }
 
 function isOldStream(value: unknown): value is NodeJS.ReadableStream {
-  const candidate = value as Partial<NodeJS.ReadableStream> | null | undefined;
-  return typeof candidate?.on === 'function' && typeof candidate.pipe === 'function';
+  const candidate = value as Partial<NodeJS.ReadWriteStream> | null | undefined;
+  if (typeof candidate?.on !== 'function' || typeof candidate.pipe !== 'function') return false;
+  // A Writable has `pipe`, too, but would never produce anything.
+  return typeof candidate.write !== 'function' || candidate.readable === true;
 }
