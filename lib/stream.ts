@@ -11,6 +11,13 @@ import { Gathered } from './gathered.js';
 /** How many bytes may be on their way to the client, at first and at most: as `src/config.rs` has it. */
 const FIRST_WINDOW = 64 * 1024;
 const WINDOW = 256 * 1024;
+/**
+ * How much more a source may produce before it is paused, in bytes, and for how long, in milliseconds. Rust
+ * may be about to take it all; and a source that makes batches may drop the rest of one once `push` says
+ * to wait. Node's own response, which writes at once, says so as late.
+ */
+const OVERRUN = 512 * 1024;
+const OVERRUN_TIME = 10;
 /** A chunk of this size, in bytes, is worth a system call of its own. */
 const DIRECT_FROM = 32 * 1024;
 /** How many bytes are written in one turn of the event loop: others want theirs. */
@@ -46,6 +53,8 @@ export class ResponseStream {
   #turn = TURN;
   /** The source, where Rust reads it. */
   #file: ReadStream | undefined;
+  /** There is no room, and the source is about to be paused. */
+  #overruns = false;
   /** The source was paused here, for one of these. */
   #paused = false;
   /** The response has ended, one way or the other: what the source does now changes nothing. */
@@ -140,7 +149,17 @@ export class ResponseStream {
   }
 
   #pauseWhereFull(): void {
-    if (this.#room > 0 && !this.#blocked && this.#turn > 0) return;
+    if (this.#blocked || this.#turn <= 0 || this.#room <= -OVERRUN) this.#pause();
+    else if (this.#room <= 0 && !this.#overruns) {
+      this.#overruns = true;
+      setTimeout(() => {
+        this.#overruns = false;
+        if (this.#room <= 0 && !this.#over) this.#pause();
+      }, OVERRUN_TIME);
+    }
+  }
+
+  #pause(): void {
     this.#paused = true;
     this.#readable.pause();
   }

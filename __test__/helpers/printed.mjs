@@ -60,7 +60,7 @@ export const IMPORTED = {
       { id: 2, name: 'Zoë', email: 'zoe@example.org', createdAt: '2026-01-02' },
     ];
     const logs: Log[] = Array.from({ length: 50 }, (_, index) => ({ level: 'info', message: 'line ' + index }));
-    const rows: Row[] = Array.from({ length: 950 }, (_, index) => ({ id: index, text: 'é' }));
+    const rows: Row[] = Array.from({ length: 950 }, (_, index) => ({ id: index, text: 'é'.repeat(150) }));
     export const db = {
       users: { getAll: () => users },
       logs: { getAll: () => logs },
