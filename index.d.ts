@@ -208,6 +208,7 @@ export function html(html: string, headers?: ResponseHeaders): Ok<string>;
  * called, which in a generator waits for a pending `await`: watch `req.signal` there.
  *
  * @param contentType - defaults to `application/octet-stream`
+ * @throws `WAPIX_INVALID_HEADER` for a content type that is no string
  */
 export function stream<Source extends StreamSource = Readable>(
   source: Source,
@@ -247,8 +248,8 @@ export interface CookieOptions {
  * The value of a `Set-Cookie` header: `json(data, { 'Set-Cookie': [setCookie('a', '1')] })`. `value` is
  * percent-encoded, as `req.cookies` decodes it.
  *
- * @throws `WAPIX_INVALID_COOKIE` for a name that is no token, an attribute that cannot be sent, and
- *   what browsers drop in silence: `sameSite: 'none'`, `partitioned` or a `__Secure-` name without
+ * @throws `WAPIX_INVALID_COOKIE` for a name that is no token, an attribute that cannot be sent or that there
+ *   is not, and what browsers drop in silence: `sameSite: 'none'`, `partitioned` or a `__Secure-` name without
  *   `secure`, a `__Host-` name without `secure` and `path: '/'`, or with `domain`.
  */
 export function setCookie(name: string, value: string, options?: CookieOptions): string;

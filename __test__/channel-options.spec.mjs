@@ -22,6 +22,8 @@ test('a channel is known by its name, and has the options it was made with', (t)
     { retry: '1' },
     { slow: 'what' },
     { history: { events: NaN } },
+    { history: { event: 5 } },
+    { que: 1 },
   ]) {
     t.throws(() => channel('bad', bad), { code: 'WAPIX_INVALID_OPTION' });
   }

@@ -86,6 +86,7 @@ const REFUSED = [
   ['NaN seconds', ['a', '1', { maxAge: Number.NaN }]],
   ['no date', ['a', '1', { expires: new Date('x') }]],
   ['an unknown sameSite', ['a', '1', { sameSite: 'some' }]],
+  ['a misspelt attribute', ['a', '1', { httponly: true }], /"httponly"/],
   ['None without Secure', ['a', '1', { sameSite: 'none' }], /secure: true/],
   ['Partitioned without Secure', ['a', '1', { partitioned: true }], /secure: true/],
   ['__Secure- without Secure', ['__Secure-a', '1'], /secure: true/],

@@ -195,6 +195,7 @@ const REFUSED = [
   ['an origin without a scheme', { origin: ['app.example'] }, /"app\.example"/],
   ['a default port', { origin: 'https://app.example:443' }, /:443/],
   ['null', { origin: 'null' }, /null/],
+  ['a misspelt name', { origin: '*', maxage: 5 }, /"maxage"/],
   ['a negative age', { origin: '*', maxAge: -1 }, /maxAge/],
   ['methods in one text', { origin: '*', methods: 'GET, PUT' }, /methods/],
   ['a header that is none', { origin: '*', headers: ['x y'] }, /headers/],

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import test from 'ava';
 import {
   badRequest,
@@ -12,6 +13,7 @@ import {
   ok,
   redirect,
   status,
+  stream,
   text,
   tooManyRequests,
   unauthorized,
@@ -244,6 +246,14 @@ for (const location of [undefined, null]) {
     t.throws(() => redirect(location), { code: 'WAPIX_INVALID_HEADER', message });
   });
 }
+
+test('headers in place of a content type are an error where stream is called', (t) => {
+  const headers = { 'content-type': 'text/csv' };
+  t.throws(() => stream(Readable.from([]), headers), {
+    code: 'WAPIX_INVALID_HEADER',
+    message: /text\/csv/,
+  });
+});
 
 test('one result may be returned many times', async (t) => {
   const result = json({ same: true }, { 'x-a': '1' });

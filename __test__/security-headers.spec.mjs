@@ -113,6 +113,7 @@ for (const securityHeaders of [
   { referrerPolicy: 'a\r\nb: c' },
   { referrerPolicy: true },
   { strictTransportSecurity: 'a\n' },
+  { hsts: false },
 ]) {
   test(`securityHeaders refuses ${JSON.stringify(securityHeaders)}`, (t) => {
     t.throws(() => createServer({}, { securityHeaders }), {

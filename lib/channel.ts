@@ -11,11 +11,21 @@ import type {
 } from '../index.js';
 import { fromNative, WapixError } from './errors.js';
 import { openChannel } from './native.js';
-import { readLimit } from './options.js';
+import { readLimit, unknownName } from './options.js';
 import { HttpResult } from './result.js';
 import { encodeFields, eventHeaders } from './sse.js';
 
 type BindingChannel = ReturnType<typeof openChannel>;
+
+const NAMES = {
+  history: '',
+  queue: '',
+  slow: '',
+  heartbeat: '',
+  retry: '',
+  backplane: '',
+} satisfies Record<keyof ChannelOptions, string>;
+const HISTORY_NAMES = { events: '', bytes: '' };
 
 /** What is asked for by a result that `Channel.subscribe` made. */
 export interface Subscribing {
@@ -136,14 +146,17 @@ function encode(event: ChannelEvent<unknown>): string {
 }
 
 function readOptions(options: ChannelOptions): Parameters<typeof openChannel>[1] {
-  const { history, slow, backplane } = options;
+  const { slow, backplane } = options;
+  const history = options.history ?? {};
+  const unknown = unknownName(options, NAMES) ?? unknownName(history, HISTORY_NAMES);
+  if (unknown !== undefined) throw new WapixError('WAPIX_INVALID_OPTION', unknown);
   if (slow !== undefined && slow !== 'disconnect' && slow !== 'latest') {
     const message = `slow is 'disconnect' or 'latest', not ${String(slow)}`;
     throw new WapixError('WAPIX_INVALID_OPTION', message);
   }
   return {
-    ...readLimit('historyEvents', 'history.events', 'events', history?.events),
-    ...readLimit('historyBytes', 'history.bytes', 'bytes', history?.bytes),
+    ...readLimit('historyEvents', 'history.events', 'events', history.events),
+    ...readLimit('historyBytes', 'history.bytes', 'bytes', history.bytes),
     ...readLimit('queue', 'queue', 'bytes', options.queue),
     ...readLimit('heartbeat', 'heartbeat', 'milliseconds', options.heartbeat),
     ...readLimit('retry', 'retry', 'milliseconds', options.retry),

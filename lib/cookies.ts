@@ -2,6 +2,18 @@ import { parseCookie, stringifySetCookie } from 'cookie';
 import type { CookieOptions } from '../index.js';
 import { WapixError } from './errors.js';
 import { http } from './lazy.js';
+import { unknownName } from './options.js';
+
+const ATTRIBUTES = {
+  domain: '',
+  path: '',
+  maxAge: '',
+  expires: '',
+  httpOnly: '',
+  secure: '',
+  sameSite: '',
+  partitioned: '',
+} satisfies Record<keyof CookieOptions, string>;
 
 /** The cookies of a Cookie field (RFC 6265, 5.4): null prototype, the first of a name counts. */
 export function parseCookies(field: string | undefined): Record<string, string | undefined> {
@@ -9,6 +21,9 @@ export function parseCookies(field: string | undefined): Record<string, string |
 }
 
 export function setCookie(name: string, value: string, options: CookieOptions = {}): string {
+  // One that is misspelt would leave a cookie less protected than it looks.
+  const reason = unknownName(options, ATTRIBUTES);
+  if (reason !== undefined) throw invalid(name, reason);
   refuseUnkept(name, options);
   try {
     // A token (RFC 6265, 4.1.1): `cookie` takes more than that.

@@ -3,8 +3,18 @@ import { METHODS } from './bridge/protocol.js';
 import { WapixError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { http } from './lazy.js';
+import { unknownName } from './options.js';
 import type { Request } from './request.js';
 import { noContent } from './result.js';
+
+const NAMES = {
+  origin: '',
+  methods: '',
+  headers: '',
+  credentials: '',
+  maxAge: '',
+  exposedHeaders: '',
+} satisfies Record<keyof CorsOptions, string>;
 
 /** The CORS protocol of a server (Fetch Standard, 3.3). */
 export interface Cors {
@@ -25,6 +35,8 @@ export function isPreflight({ method, headers }: Request): boolean {
 
 /** @throws `WAPIX_INVALID_OPTION` */
 export function readCors(options: CorsOptions): Cors {
+  const unknown = unknownName(options, NAMES);
+  if (unknown !== undefined) throw invalid(unknown);
   const { credentials = false, maxAge } = options;
   const isAllowed = readOrigin(options.origin);
   if (isAllowed === 'any' && credentials) {

@@ -35,11 +35,15 @@ export function checkNames(options: ServerOptions): void {
     const message = `the options are an object, not ${inspect(options, { depth: 0 })}`;
     throw new WapixError('WAPIX_INVALID_OPTION', message);
   }
-  const unknown = Object.keys(options).find((name) => !Object.hasOwn(NAMES, name));
-  if (unknown === undefined) return;
-  const known = Object.keys(NAMES).sort().join(', ');
-  const message = `${JSON.stringify(unknown)} is none of the options ${known}`;
-  throw new WapixError('WAPIX_INVALID_OPTION', message);
+  const reason = unknownName(options, NAMES);
+  if (reason !== undefined) throw new WapixError('WAPIX_INVALID_OPTION', reason);
+}
+
+/** What is wrong with `options`, where one of them is not among the keys of `known`. */
+export function unknownName(options: object, known: object): string | undefined {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(known, name));
+  if (unknown === undefined) return undefined;
+  return `${JSON.stringify(unknown)} is none of the options ${Object.keys(known).sort().join(', ')}`;
 }
 
 export type Limits = Partial<Record<keyof typeof LIMITS, number>>;

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type {
   BadRequest,
   Conflict,
@@ -164,6 +165,11 @@ export function stream<Source>(
   contentType = 'application/octet-stream',
   headers?: ResponseHeaders,
 ): Contract<Source> {
+  if (typeof contentType !== 'string') {
+    // The headers in its place, say.
+    const message = `stream(…, ${inspect(contentType)}): the content type is a string`;
+    throw new WapixError('WAPIX_INVALID_HEADER', message);
+  }
   const result = new HttpResult(200, source, headers, 'stream', contentType);
   return result as unknown as Contract<Source>;
 }

@@ -2,9 +2,16 @@ import type { SecurityHeadersOptions } from '../index.js';
 import { WapixError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { http } from './lazy.js';
+import { unknownName } from './options.js';
 
 const ANCESTORS = { DENY: "'none'", SAMEORIGIN: "'self'" } as const;
 const YEAR = 'max-age=31536000';
+const NAMES = {
+  contentTypeOptions: '',
+  referrerPolicy: '',
+  frameOptions: '',
+  strictTransportSecurity: '',
+} satisfies Record<keyof SecurityHeadersOptions, string>;
 
 /**
  * Makes what adds the fields that are not `given`, as lines.
@@ -20,6 +27,8 @@ export function readSecurityHeaders(
     frameOptions = 'SAMEORIGIN',
     strictTransportSecurity = YEAR,
   } = options === true ? {} : options;
+  const unknown = options === true ? undefined : unknownName(options, NAMES);
+  if (unknown !== undefined) throw invalid(unknown);
   const fields: [name: string, value: string][] = [];
   if (contentTypeOptions) fields.push(['x-content-type-options', 'nosniff']);
   if (referrerPolicy !== false) fields.push(['referrer-policy', referrerPolicy]);
