@@ -5,7 +5,6 @@ import test from 'ava';
 import { channel, createServer } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect, request, requestBytes } from './helpers/client.mjs';
-import { within } from './helpers/deadline.mjs';
 import { subscribe } from './helpers/event-source.mjs';
 import { deferred, once, until } from './helpers/events.mjs';
 import { serve, serveGet, stop } from './helpers/server.mjs';
@@ -132,42 +131,6 @@ for (const ioThreads of [1, 3, 0]) {
     await again.until(({ lastEventId }) => lastEventId === ids[5], 'the position');
   });
 
-  test(`a slow subscriber is disconnected, delays nobody, and gets all of it later, ${on}`, async (t) => {
-    const news = open({ queue: 64 * 1024, history: { events: 1e6, bytes: 1e9 } });
-    const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });
-    const slow = await connect(t, server);
-    slow.send(requestBytes('GET /'));
-    await slow.head();
-    slow.stall();
-    const quick = await subscribe(t, server);
-    await until(() => news.size === 2, 'both are there');
-    const data = 'x'.repeat(10_000);
-    let sent = 0;
-    const publishing = (async () => {
-      while (news.size === 2) {
-        sent += 1;
-        news.publish({ data: { number: sent, data } });
-        await quick.until(({ events }) => events.length >= sent, `event ${sent}`);
-      }
-    })();
-    await within(publishing, 'the slow one leaves', 30_000);
-    t.is(news.size, 1);
-    t.true(sent * data.length > 64 * 1024);
-    slow.resume();
-    t.regex(await slow.ended(), /end|ECONNRESET/);
-    const text = slow.bytes.toString('latin1');
-    t.false(text.endsWith('0\r\n\r\n'));
-    const ids = [...text.matchAll(/^id: (\S+)$/gm)].map(([, id]) => id);
-    // The last may be cut off.
-    const again = await subscribe(t, server, '/', ids.at(-2));
-    const first = Number(ids.at(-2).split('-')[1]) + 1;
-    const got = await again.data(sent - first + 1);
-    t.deepEqual(
-      got.map(({ number }) => number),
-      numbers(sent - first + 1, first),
-    );
-  });
-
   for (const https of [undefined, { key: KEY, cert: CERT }]) {
     test(`who reads nothing for a while gets all of it in the end, ${https ? 'with TLS, ' : ''}${on}`, async (t) => {
       const news = open({ queue: 1 << 26 });
@@ -208,34 +171,6 @@ for (const ioThreads of [1, 3, 0]) {
       );
     });
   }
-
-  test(`of what waits for a slow subscriber the newest is kept, ${on}`, async (t) => {
-    const prices = open({ queue: 64 * 1024, slow: 'latest', history: { events: 0 } });
-    const server = await serveGet(t, (req) => prices.subscribe(req), { ioThreads });
-    const slow = await subscribe(t, server);
-    const quick = await subscribe(t, server);
-    await until(() => prices.size === 2, 'both are there');
-    slow.response.socket.pause();
-    const data = 'x'.repeat(10_000);
-    const COUNT = 1500;
-    for (const number of numbers(COUNT)) {
-      prices.publish({ data: { number, data } });
-      await quick.until(({ events }) => events.length >= number, `event ${number}`);
-    }
-    t.is(prices.size, 2);
-    slow.response.socket.resume();
-    await slow.until(
-      ({ events }) => events.at(-1)?.data.includes(`"number":${COUNT},`),
-      'the newest',
-    );
-    const got = slow.events.map(({ data }) => JSON.parse(data).number);
-    t.true(got.length < COUNT, `${got.length}`);
-    t.deepEqual(
-      got,
-      [...new Set(got)].sort((a, b) => a - b),
-    );
-    t.is(slow.ending, undefined);
-  });
 
   test(`size, join and leave follow who is there, ${on}`, async (t) => {
     const room = open();

@@ -67,7 +67,7 @@ test('a route file exports its config', async (t) => {
 for (const [config, problem] of [
   ['no', /config is an object, .* not of type string/],
   [null, /config is an object/],
-  [{ limit: 1 }, /config has "limit", which is none of bodyLimit, timeout, streamBody/],
+  [{ limit: 1 }, /config: "limit" is none of the options bodyLimit, streamBody, timeout/],
   [{ bodyLimit: '1mb' }, /config\.bodyLimit is a number of bytes, not '1mb'/],
   [{ bodyLimit: -1 }, /config\.bodyLimit is a number of bytes, not -1/],
   [{ timeout: '5' }, /config\.timeout is a number .*, not '5'/],

@@ -25,7 +25,10 @@ const NAMES = {
   retry: '',
   backplane: '',
 } satisfies Record<keyof ChannelOptions, string>;
-const HISTORY_NAMES = { events: '', bytes: '' };
+const HISTORY_NAMES = { events: '', bytes: '' } satisfies Record<
+  keyof NonNullable<ChannelOptions['history']>,
+  string
+>;
 
 /** What is asked for by a result that `Channel.subscribe` made. */
 export interface Subscribing {

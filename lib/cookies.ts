@@ -59,7 +59,6 @@ function refuseUnkept(name: string, options: CookieOptions): void {
 }
 
 function invalid(name: string, reason: string, cause?: unknown): WapixError {
-  return new WapixError('WAPIX_INVALID_COOKIE', `setCookie(${JSON.stringify(name)}): ${reason}`, {
-    ...(cause !== undefined && { cause }),
-  });
+  const message = `setCookie(${JSON.stringify(name)}): ${reason}`;
+  return new WapixError('WAPIX_INVALID_COOKIE', message, { cause });
 }

@@ -65,8 +65,9 @@ export type ErrorCode = keyof typeof CODES;
 export class WapixError extends Error {
   readonly code: ErrorCode;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  constructor(code: ErrorCode, message: string, { cause }: { cause?: unknown } = {}) {
+    // One that is undefined would be printed, too.
+    super(message, cause === undefined ? undefined : { cause });
     this.name = 'WapixError';
     this.code = code;
   }

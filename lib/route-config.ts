@@ -1,12 +1,12 @@
 import { inspect } from 'node:util';
 import type { RouteConfig } from '../index.js';
 import { WapixError } from './errors.js';
+import { unknownName } from './options.js';
 
-const KNOWN: ReadonlySet<string> = new Set<keyof RouteConfig>([
-  'bodyLimit',
-  'timeout',
-  'streamBody',
-]);
+const NAMES = { bodyLimit: '', timeout: '', streamBody: '' } satisfies Record<
+  keyof RouteConfig,
+  string
+>;
 
 /** The longest that a timer of Node's can wait, in milliseconds. */
 const LONGEST = 2 ** 31 - 1;
@@ -26,10 +26,8 @@ export function readRouteConfig(where: string, config: unknown): RouteConfig {
       ` is an object, { bodyLimit, timeout, streamBody }, not of type ${typeof config}`,
     );
   }
-  const unknown = Object.keys(config).find((name) => !KNOWN.has(name));
-  if (unknown !== undefined) {
-    throw invalid(` has ${JSON.stringify(unknown)}, which is none of ${[...KNOWN].join(', ')}`);
-  }
+  const unknown = unknownName(config, NAMES);
+  if (unknown !== undefined) throw invalid(`: ${unknown}`);
   const { bodyLimit, timeout, streamBody } = config as RouteConfig;
   if (bodyLimit !== undefined && !(typeof bodyLimit === 'number' && bodyLimit >= 0)) {
     throw invalid(`.bodyLimit is a number of bytes, not ${inspect(bodyLimit)}`);

@@ -127,9 +127,5 @@ function shown(value: unknown): string {
 }
 
 function invalid(message: string, cause?: unknown): WapixError {
-  return new WapixError(
-    'WAPIX_INVALID_EVENT',
-    message,
-    cause === undefined ? undefined : { cause },
-  );
+  return new WapixError('WAPIX_INVALID_EVENT', message, { cause });
 }

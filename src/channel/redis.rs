@@ -4,17 +4,18 @@
 //! reading the stream: all see one order. While Redis cannot be reached, what is published here is sent to
 //! the subscribers here without an id: where they come back with the last id, they miss nothing of the stream.
 
+mod entry;
+
 use std::{
     collections::{HashMap, VecDeque},
     convert::Infallible,
-    hash::{BuildHasher, Hasher, RandomState},
     sync::{Arc, LazyLock},
     thread,
     time::Duration,
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisResult, Value,
+    AsyncConnectionConfig, Client, Pipeline, RedisResult, Value,
     aio::MultiplexedConnection,
     cmd,
     streams::{StreamId, StreamRangeReply, StreamReadReply},
@@ -25,6 +26,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
+use self::entry::{Entry, LINES, SENT_BY, TOPIC, sent_by};
 use super::{Channel, OpenError};
 
 /// Where the stream of a channel is.
@@ -66,16 +68,6 @@ const LEAST_ENTRIES: usize = 1000;
 
 /// The id before the first.
 const BEGINNING: &str = "0-0";
-
-/// Fields of an entry: the lines of the event, its topic, and who has sent it to its subscribers already, as
-/// which of those (`PROCESS-NUMBER`).
-const LINES: &str = "e";
-const TOPIC: &str = "t";
-const SENT_BY: &str = "s";
-
-/// This process, in entries.
-static PROCESS: LazyLock<String> =
-    LazyLock::new(|| format!("{:016x}", RandomState::new().build_hasher().finish()));
 
 /// Where connections to Redis are served: a thread of the process, as channels are of the process.
 static RUNTIME: LazyLock<Result<Handle, String>> = LazyLock::new(|| {
@@ -226,9 +218,10 @@ impl Stream {
         };
         let entries: Vec<_> = newest.ids.iter().rev().filter_map(Entry::of).collect();
         let sent = entries.iter().filter_map(Entry::sent_here).max();
-        let entries = entries.into_iter();
-        let entries = entries.map(|entry| (entry.id, entry.lines, entry.topic));
-        self.channel.load(entries, is_whole, sent);
+        let events = entries
+            .into_iter()
+            .map(|entry| (entry.id, entry.lines, entry.topic));
+        self.channel.load(events, is_whole, sent);
         Ok(())
     }
 
@@ -351,7 +344,7 @@ impl Stream {
                 add.arg(TOPIC).arg(topic);
             }
             if let Some(sent) = publishing.sent {
-                add.arg(SENT_BY).arg(format!("{}-{sent}", *PROCESS));
+                add.arg(SENT_BY).arg(sent_by(sent));
             }
         }
         pipeline
@@ -368,34 +361,5 @@ impl Stream {
             none => none.insert(self.connect(ANSWER_WITHIN).await?),
         };
         additions.query_async(connection).await
-    }
-}
-
-/// An entry that is an event.
-struct Entry {
-    id: String,
-    lines: String,
-    topic: Option<String>,
-    sent_by: Option<String>,
-}
-
-impl Entry {
-    fn of(entry: &StreamId) -> Option<Self> {
-        let field = |name| {
-            let value = entry.map.get(name)?.clone();
-            String::from_redis_value(value).ok()
-        };
-        Some(Self {
-            id: entry.id.clone(),
-            lines: field(LINES)?,
-            topic: field(TOPIC),
-            sent_by: field(SENT_BY),
-        })
-    }
-
-    /// Its number among the events that this process has sent to its subscribers, where it is one.
-    fn sent_here(&self) -> Option<u64> {
-        let (process, number) = self.sent_by.as_deref()?.split_once('-')?;
-        (process == *PROCESS).then(|| number.parse().ok())?
     }
 }
