@@ -95,9 +95,8 @@ fn serve_wapix() -> Outcome<SocketAddr> {
     let woken = Arc::new(Notify::new());
     let wake = Arc::clone(&woken);
     let bridge = Bridge::new(Box::new(move || wake.notify_one()));
-    let (deliver, notify) = (Arc::clone(&bridge), Arc::clone(&bridge));
-    tokio::spawn(async move { deliver.deliver().await });
-    tokio::spawn(async move { notify.notify().await });
+    let run = Arc::clone(&bridge);
+    tokio::spawn(async move { run.run().await });
     tokio::spawn(answer_all(Arc::clone(&bridge), woken));
     tokio::spawn(Server::new(listener, router, Config::default(), bridge).run());
     Ok(address)

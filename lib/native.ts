@@ -21,7 +21,17 @@ const PACKAGES: Partial<Record<string, () => Binding>> = {
 };
 
 /** The one place that loads the addon. */
-export const { createServer, findJsonError, openChannel, openPort, parseMultipart } = load();
+export const {
+  answer,
+  answerWithFile,
+  createServer,
+  findJsonError,
+  openChannel,
+  openPort,
+  parseMultipart,
+  take,
+  write,
+} = load();
 
 function load(): Binding {
   // napi-rs's name for it: a binary to test instead.

@@ -50,9 +50,8 @@ async fn start(routes: &[(&str, &str)]) -> (Running, JavaScript) {
             woken.notify_one();
         })
     });
-    let (deliver, notify) = (Arc::clone(&bridge), Arc::clone(&bridge));
-    tokio::spawn(async move { deliver.deliver().await });
-    tokio::spawn(async move { notify.notify().await });
+    let run = Arc::clone(&bridge);
+    tokio::spawn(async move { run.run().await });
     let server = Running::start_with(Config::default(), routes, Arc::clone(&bridge)).await;
     let (words, bytes) = (vec![0; 32 * 1024], vec![0; 256 * 1024]);
     (

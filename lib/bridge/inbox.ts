@@ -1,5 +1,5 @@
 import { Exchange, type Route } from '../exchange.js';
-import type { BindingBridge } from '../native.js';
+import { type BindingBridge, take } from '../native.js';
 import {
   BATCH_HEADER_WORDS,
   BODY,
@@ -56,7 +56,9 @@ interface Batch {
 
 /** Takes batches from Rust and makes exchanges of them. */
 export class Inbox {
-  readonly #native: BindingBridge;
+  /** Held: its number is its own as long as it lives. */
+  readonly bridge: BindingBridge;
+  readonly #number: number;
   readonly #routes: readonly Route[];
   readonly #receiver: Receiver;
   /** The exchanges that are not over, by slot. */
@@ -64,15 +66,16 @@ export class Inbox {
   #words = new Uint32Array(8 * 1024);
   #bytes = Buffer.allocUnsafeSlow(256 * 1024);
 
-  constructor(native: BindingBridge, routes: readonly Route[], receiver: Receiver) {
-    this.#native = native;
+  constructor(bridge: BindingBridge, routes: readonly Route[], receiver: Receiver) {
+    this.bridge = bridge;
+    this.#number = bridge.number;
     this.#routes = routes;
     this.#receiver = receiver;
   }
 
   /** Rust has something. */
   readonly onWork = (): void => {
-    const apart = this.#native.take(this.#words, this.#bytes);
+    const apart = take(this.#number, this.#words, this.#bytes);
     const words = this.#words;
     const [taken, count = 0, size = 0, more] = words;
     if (taken === TAKEN_NEEDS_ROOM) {

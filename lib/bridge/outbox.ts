@@ -1,7 +1,7 @@
 // Node's global is an accessor, called each time.
 import { Buffer } from 'node:buffer';
 import type { Subscribing } from '../channel.js';
-import type { BindingBridge } from '../native.js';
+import { answer, answerWithFile, type BindingBridge, write } from '../native.js';
 import {
   CHUNK,
   CONTENT_BUFFER,
@@ -43,7 +43,9 @@ export type Content = string | Uint8Array | undefined;
  * has been run, or when the microtask queue has drained.
  */
 export class Outbox {
-  readonly #native: BindingBridge;
+  /** Held: its number is its own as long as it lives. */
+  readonly bridge: BindingBridge;
+  readonly #number: number;
   readonly #words = new Uint32Array(WORDS_ROOM);
   readonly #textBuffer = Buffer.allocUnsafeSlow(TEXT_ROOM);
   readonly #bytes = Buffer.allocUnsafeSlow(BYTES_ROOM);
@@ -61,8 +63,9 @@ export class Outbox {
     this.flush();
   };
 
-  constructor(native: BindingBridge) {
-    this.#native = native;
+  constructor(bridge: BindingBridge) {
+    this.bridge = bridge;
+    this.#number = bridge.number;
   }
 
   /** While held, records wait for `release`: more are about to come. */
@@ -123,7 +126,7 @@ export class Outbox {
    * @returns WRITTEN_NOT where it has to be given to `chunk`, WRITTEN_WHOLE, or WRITTEN_PARTLY
    */
   write(key: Key, chunk: Uint8Array, sent: number): number {
-    return this.#native.write(key.slot, key.serial, chunk, sent);
+    return write(this.#number, key.slot, key.serial, chunk, sent);
   }
 
   /**
@@ -133,8 +136,9 @@ export class Outbox {
    */
   file(key: Key, fd: number, position: number, length: number): boolean {
     // Handed over at once, behind what was gathered: the descriptor may be closed any time.
-    this.#handOver();
-    if (!this.#native.answerWithFile(key.slot, key.serial, fd, position, length)) return false;
+    this.#handOver(false);
+    const { slot, serial } = key;
+    if (!answerWithFile(this.#number, slot, serial, fd, position, length)) return false;
     this.#waiting = true;
     this.#schedule();
     return true;
@@ -160,26 +164,25 @@ export class Outbox {
 
   /** Hands over what was gathered, and has it sent. */
   flush(): void {
-    this.#handOver();
-    if (this.#waiting) this.#native.wake();
-    this.#waiting = false;
+    if (this.#count > 0 || this.#waiting) this.#handOver(true);
   }
 
-  #handOver(): void {
-    if (this.#count === 0) return;
-    this.#waiting = true;
+  #handOver(deliver: boolean): void {
     let text = this.#textBuffer;
     if (this.#textLength > TEXT_ROOM) text = Buffer.from(this.#text);
     else if (this.#textLength > 0) text.write(this.#text, 0, 'utf8');
-    this.#native.answer(
+    answer(
+      this.#number,
       this.#words,
       this.#count,
       text,
       this.#textLength,
       this.#bytes,
       this.#byteLength,
+      deliver,
       this.#buffers.length > 0 ? this.#buffers : undefined,
     );
+    this.#waiting = !deliver;
     this.#count = 0;
     this.#text = '';
     this.#textLength = 0;
@@ -192,7 +195,7 @@ export class Outbox {
       this.#count + LONGEST_RECORD > WORDS_ROOM ||
       this.#textLength > TEXT_ROOM / 2 ||
       this.#byteLength > BYTES_ROOM - WIDEST * GATHER_BYTES;
-    if (isFull) this.#handOver();
+    if (isFull) this.#handOver(false);
     this.#words[this.#count++] = first;
     this.#words[this.#count++] = key.slot;
     this.#words[this.#count++] = key.serial;
@@ -240,7 +243,7 @@ export class Outbox {
     this.#words[first] = (this.#words[first] as number) | source;
     this.#words[this.#count++] = length;
     // Copied at once: its owner may reuse the memory as soon as this returns.
-    if (source === CONTENT_BUFFER) this.#handOver();
+    if (source === CONTENT_BUFFER) this.#handOver(false);
     this.#schedule();
     return length;
   }

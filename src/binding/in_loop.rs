@@ -58,8 +58,11 @@ impl InLoop {
         let reactor = Reactor::new(FILE_THREADS).map_err(failed)?;
         let work = Arc::new(AtomicBool::new(false));
         let bridge = {
-            let work = Arc::clone(&work);
-            Bridge::new(Box::new(move || work.store(true, Ordering::Relaxed)))
+            let (work, turns) = (Arc::clone(&work), reactor.turns());
+            Bridge::new(Box::new(move || {
+                work.store(true, Ordering::Relaxed);
+                turns.ensure();
+            }))
         };
         let server = make_server(&bridge);
         let engine = Rc::new(Engine {
@@ -88,8 +91,8 @@ impl InLoop {
     }
 
     /// Delivers what JavaScript has handed over.
-    pub(super) fn wake(&self, bridge: &Bridge) {
-        self.engine.reactor.run_after(|| bridge.wake());
+    pub(super) fn deliver(&self, bridge: &Bridge) {
+        self.engine.reactor.run_after(|| bridge.deliver());
         self.engine.look_for_work();
     }
 
@@ -121,10 +124,8 @@ impl InLoop {
 
 impl Engine {
     fn spawn(&self, server: Server<Arc<Bridge>>, bridge: &Arc<Bridge>) {
-        let deliver = Arc::clone(bridge);
-        self.reactor.spawn(async move { deliver.deliver().await });
-        let notify = Arc::clone(bridge);
-        self.reactor.spawn(async move { notify.notify().await });
+        let run = Arc::clone(bridge);
+        self.reactor.spawn(async move { run.run().await });
         let bridge = Arc::clone(bridge);
         self.reactor.spawn(async move {
             let _closed = OnDrop(|| bridge.closed());

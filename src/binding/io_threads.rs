@@ -8,7 +8,10 @@ use napi::{
     sys,
     threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode},
 };
-use tokio::{runtime::Runtime, sync::watch};
+use tokio::{
+    runtime::Runtime,
+    sync::{Notify, watch},
+};
 
 use super::{FILE_THREADS, OnDrop};
 use crate::{Server, Shutdown, bridge::Bridge};
@@ -28,6 +31,8 @@ pub(super) struct IoThreads {
 struct Place {
     runtime: Runtime,
     bridge: Arc<Bridge>,
+    /// The bridge has something for JavaScript.
+    work: Arc<Notify>,
     wake: Arc<Wake>,
 }
 
@@ -92,17 +97,33 @@ impl IoThreads {
         work: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
         let Place {
-            runtime, bridge, ..
+            runtime,
+            bridge,
+            work: has_work,
+            wake,
         } = place;
+        // Refused only while the environment ends: then nobody is there to wake.
+        let wake = move || {
+            wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        };
         let handle = std::thread::Builder::new()
             .name(format!("wapix-io-{number}"))
             .spawn(move || {
-                let _closed = OnDrop(|| bridge.closed());
+                let last = wake.clone();
+                let _closed = OnDrop(|| {
+                    bridge.closed();
+                    last();
+                });
                 runtime.block_on(async {
-                    let deliver = Arc::clone(&bridge);
-                    tokio::spawn(async move { deliver.deliver().await });
-                    let notify = Arc::clone(&bridge);
-                    tokio::spawn(async move { notify.notify().await });
+                    let run = Arc::clone(&bridge);
+                    tokio::spawn(async move { run.run().await });
+                    // A task of its own runs behind those that are ready.
+                    tokio::spawn(async move {
+                        loop {
+                            has_work.notified().await;
+                            wake();
+                        }
+                    });
                     work.await;
                 });
             })?;
@@ -144,11 +165,11 @@ impl Place {
                 .max_queue_size::<0>()
                 .build()?,
         );
-        let waker = Arc::clone(&wake);
-        let bridge = Bridge::new(Box::new(move || {
-            // Refused only while the environment ends: then nobody is there to wake.
-            waker.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }));
+        let work = Arc::new(Notify::new());
+        let bridge = {
+            let work = Arc::clone(&work);
+            Bridge::new(Box::new(move || work.notify_one()))
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             // They read files that are not in the page cache.
@@ -159,6 +180,7 @@ impl Place {
         Ok(Self {
             runtime,
             bridge,
+            work,
             wake,
         })
     }

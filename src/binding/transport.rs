@@ -89,11 +89,11 @@ impl Transport {
     }
 
     /// Delivers what JavaScript has handed over.
-    pub(super) fn wake(&self, bridge: &Bridge) {
+    pub(super) fn deliver(&self, bridge: &Bridge) {
         match self {
             Self::IoThreads(_) => bridge.wake(),
             #[cfg(unix)]
-            Self::InLoop(in_loop) => in_loop.wake(bridge),
+            Self::InLoop(in_loop) => in_loop.deliver(bridge),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The handler that JavaScript answers: requests go out and answers come in, both in batches.
 //!
-//! The I/O thread queues requests and events; JavaScript is woken when the queue was empty, and
-//! takes batch after batch. JavaScript's answers are queued the same way; the I/O thread is woken
-//! when that queue was empty. Nothing here knows Node: a transport supplies the two wake-ups.
+//! The I/O side queues requests and events; JavaScript is woken when the queue was empty, and takes
+//! batch after batch. JavaScript's answers are queued the same way, until the I/O side delivers them.
+//! Nothing here knows Node: a transport has JavaScript called.
 
 mod body;
 mod protocol;
@@ -33,13 +33,13 @@ use crate::{
     pool, task,
 };
 
-/// Wakes JavaScript to take what waits. Called on the I/O thread; must not block.
+/// Has JavaScript take what waits: not before other tasks of the I/O side have had their turn, so that what
+/// they queue crosses in the same batch. Must not block.
 pub type WakeJavaScript = Box<dyn Fn() + Send + Sync>;
 
 /// Both queues between one I/O thread and JavaScript, and the requests in flight.
 pub struct Bridge {
     outgoing: Mutex<Outgoing>,
-    outgoing_ready: Notify,
     incoming: Mutex<Incoming>,
     incoming_ready: Notify,
     slots: Mutex<Slots>,
@@ -57,6 +57,8 @@ struct Outgoing {
 #[derive(Default)]
 struct Incoming {
     replies: Replies,
+    /// Memory for the next ones, while these are delivered.
+    spare: Replies,
     /// The I/O side was woken and has not taken the replies since.
     woken: bool,
 }
@@ -71,7 +73,6 @@ impl Bridge {
     pub fn new(wake_javascript: WakeJavaScript) -> Arc<Self> {
         Arc::new(Self {
             outgoing: Mutex::default(),
-            outgoing_ready: Notify::new(),
             incoming: Mutex::default(),
             incoming_ready: Notify::new(),
             slots: Mutex::default(),
@@ -87,16 +88,6 @@ impl Bridge {
             !std::mem::replace(&mut outgoing.woken, true)
         };
         if wake {
-            self.outgoing_ready.notify_one();
-        }
-    }
-
-    /// The I/O side: wakes JavaScript when there is something to take, for ever. A task of its own
-    /// runs behind those that are ready: what they queue in one turn of the I/O loop crosses in
-    /// one batch.
-    pub async fn notify(&self) {
-        loop {
-            self.outgoing_ready.notified().await;
             (self.wake_javascript)();
         }
     }
@@ -104,7 +95,6 @@ impl Bridge {
     /// Tells JavaScript that the server has closed: the I/O side has ended.
     pub fn closed(&self) {
         self.queue(RequestQueue::push_closed);
-        (self.wake_javascript)();
     }
 
     /// JavaScript's side: takes the next batch, as `protocol` lays it out. After
@@ -163,7 +153,7 @@ impl Bridge {
             .append_file(Key { slot, serial }, file);
     }
 
-    /// JavaScript's side: wakes the I/O side to deliver what was handed over.
+    /// JavaScript's side: has `run` deliver what was handed over.
     pub fn wake(&self) {
         if !std::mem::replace(&mut lock(&self.incoming).woken, true) {
             self.incoming_ready.notify_one();
@@ -176,37 +166,42 @@ impl Bridge {
         self.hub.close(index, of);
     }
 
-    /// The I/O side: delivers answers and what channels publish as they come, for ever.
-    pub async fn deliver(&self) {
-        tokio::join!(self.deliver_answers(), self.hub.run());
+    /// The I/O side: writes what channels publish, and delivers what `wake` tells of, for ever.
+    pub async fn run(&self) {
+        let deliver = async {
+            loop {
+                self.incoming_ready.notified().await;
+                self.deliver();
+            }
+        };
+        tokio::join!(deliver, self.hub.run());
     }
 
-    async fn deliver_answers(&self) {
-        let mut replies = Replies::default();
-        loop {
-            self.incoming_ready.notified().await;
-            {
-                let mut incoming = lock(&self.incoming);
-                incoming.woken = false;
-                std::mem::swap(&mut replies, &mut incoming.replies);
+    /// The I/O side: delivers what JavaScript has handed over.
+    pub fn deliver(&self) {
+        let mut replies = {
+            let mut incoming = lock(&self.incoming);
+            incoming.woken = false;
+            let spare = std::mem::take(&mut incoming.spare);
+            std::mem::replace(&mut incoming.replies, spare)
+        };
+        let mut chunks = Vec::new();
+        let delivered = replies.decode(|record| {
+            if let Record::Chunk(key, Content::Slice(chunk)) = record {
+                chunks.push((key, chunk));
+            } else {
+                self.deliver_chunks(&mut chunks);
+                self.deliver_one(record);
             }
-            let mut chunks = Vec::new();
-            let delivered = replies.decode(|record| {
-                if let Record::Chunk(key, Content::Slice(chunk)) = record {
-                    chunks.push((key, chunk));
-                } else {
-                    self.deliver_chunks(&mut chunks);
-                    self.deliver_one(record);
-                }
-            });
-            self.deliver_chunks(&mut chunks);
-            drop(chunks);
-            if let Err(error) = delivered {
-                // Not to be reached: both sides of the bridge are ours.
-                eprintln!("wapix: {error}; this is a bug in wapix");
-            }
-            replies.clear();
+        });
+        self.deliver_chunks(&mut chunks);
+        drop(chunks);
+        if let Err(error) = delivered {
+            // Not to be reached: both sides of the bridge are ours.
+            eprintln!("wapix: {error}; this is a bug in wapix");
         }
+        replies.clear();
+        lock(&self.incoming).spare = replies;
     }
 
     /// Delivers small chunks: those of one response leave together, others do not wait for them.

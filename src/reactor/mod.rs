@@ -111,6 +111,11 @@ impl Reactor {
         self.shared.wake_by_ref();
     }
 
+    /// A way to ask for a turn.
+    pub(crate) fn turns(&self) -> Turns {
+        Turns(Arc::clone(&self.shared))
+    }
+
     /// Waits for up to `timeout` for something to happen, or for ever, and runs the tasks that wait for
     /// it.
     pub fn turn(&self, timeout: Option<Duration>) {
@@ -127,33 +132,34 @@ impl Reactor {
             }
         }
         drop(events);
+        let _current = Current::enter(&self.shared);
+        let _timers = self.timers.enter();
         self.run();
     }
 
-    /// Runs the tasks that are ready, and those that `wakes` makes ready, and waits for nothing.
-    pub fn run_after(&self, wakes: impl FnOnce()) {
+    /// Does `work`, runs the tasks that it makes ready, and waits for nothing.
+    pub fn run_after(&self, work: impl FnOnce()) {
+        let _current = Current::enter(&self.shared);
+        let _timers = self.timers.enter();
         self.shared.state.store(RUNNING, Ordering::Release);
-        wakes();
-        self.run();
+        work();
+        if !self.shared.settle() {
+            self.run();
+        }
     }
 
     fn run(&self) {
-        let _current = Current::enter(&self.shared);
-        let _timers = self.timers.enter();
         let mut tasks = self.tasks.borrow_mut();
         let mut context = Context::from_waker(&self.waker);
-        let state = &self.shared.state;
         for _ in 0..ROUNDS {
-            state.store(RUNNING, Ordering::Release);
+            self.shared.state.store(RUNNING, Ordering::Release);
             // Whether all tasks have ended is of no interest: others may come.
             let _ = Pin::new(&mut *tasks).poll(&mut context);
-            let settled =
-                state.compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire);
-            if settled.is_ok() {
+            if self.shared.settle() {
                 return;
             }
         }
-        state.store(IDLE, Ordering::Release);
+        self.shared.state.store(IDLE, Ordering::Release);
         self.wake();
     }
 
@@ -173,6 +179,13 @@ impl AsRawFd for Reactor {
 }
 
 impl Shared {
+    /// Whether no task is ready, and a wake-up has to reach the descriptor from now on.
+    fn settle(&self) -> bool {
+        (self.state)
+            .compare_exchange(RUNNING, IDLE, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
     fn source(&self, token: mio::Token) -> Option<Arc<Source>> {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.get(token.0).cloned()
@@ -189,6 +202,23 @@ impl Wake for Shared {
         if self.state.swap(WOKEN, Ordering::AcqRel) == IDLE {
             // It fails never: the counter behind it holds 2^64 - 2 wake-ups, and is reset when full.
             let _ = self.waker.wake();
+        }
+    }
+}
+
+/// Asks for turns of a reactor, from any thread.
+pub(crate) struct Turns(Arc<Shared>);
+
+impl Turns {
+    /// Asks for a turn, unless the caller is in one: whose owner looks when it ends.
+    pub(crate) fn ensure(&self) {
+        let is_in_turn = CURRENT.with_borrow(|current| {
+            current
+                .as_ref()
+                .is_some_and(|current| Arc::ptr_eq(current, &self.0))
+        });
+        if !is_in_turn {
+            self.0.wake_by_ref();
         }
     }
 }
