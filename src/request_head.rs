@@ -46,6 +46,14 @@ pub(crate) fn check_head<B>(request: &Request<B>, config: &Config) -> Result<(),
     Ok(())
 }
 
+/// Whether the client wants the connection to end with the response (RFC 9112, 9.6).
+pub(crate) fn asks_to_close(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONNECTION).iter().any(|value| {
+        (value.as_bytes().split(|byte| *byte == b','))
+            .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    })
+}
+
 /// What is wrong with a request that hyper lets pass.
 fn malformed<B>(request: &Request<B>) -> Option<&'static str> {
     let headers = request.headers();

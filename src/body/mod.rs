@@ -27,7 +27,7 @@ pub(crate) use self::{
     framing::{CHUNK_END, CHUNK_SIZE, Framing, LAST_CHUNK, chunk_size},
     passage::{Abort, Drained, Passage, Passed},
     placeholder::is_placeholder,
-    rest::Rest,
+    rest::{Next, Rest},
     shared_chunk::{Offered, SharedChunk},
     stream::{StreamBody, stream_body},
 };

@@ -8,20 +8,37 @@ use super::{
     sender::{Shared, State},
 };
 
-/// A response of which nothing but events follows, for as long as its connection lasts.
+/// What a connection does after a response.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Next {
+    Request,
+    Close,
+}
+
+/// A response of which nothing but events follows.
 pub(crate) struct Rest {
     shared: Arc<Shared>,
+    /// The connection may end with it.
+    pub(crate) may_be_last: bool,
+    /// The connection can go on after it.
+    pub(crate) can_go_on: bool,
     in_progress: Option<Arc<AtomicUsize>>,
 }
 
 impl StreamBody {
     /// Tells the connection where all it has to do is to send chunks.
     pub(super) fn offer_rest(&self, state: &State) {
-        if let (true, Some((passage, Framing::Chunked))) = (state.is_subscribed, &state.passage)
+        let has_file = state.file.is_some() || self.has_file();
+        if has_file || !(state.is_subscribed || state.next.is_some()) {
+            return;
+        }
+        if let Some((passage, Framing::Chunked)) = &state.passage
             && !passage.is_taken_over()
         {
             passage.offer_rest(Rest {
                 shared: Arc::clone(&self.shared),
+                may_be_last: state.is_subscribed || state.next == Some(Next::Close),
+                can_go_on: state.next == Some(Next::Request),
                 in_progress: self.in_progress.clone(),
             });
         }

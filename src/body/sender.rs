@@ -15,6 +15,7 @@ use super::{
     Abort, Drained, FileSource, Passage, Passed,
     framing::{CHUNK_END, CHUNK_SIZE, Framing, chunk_size},
     placeholder::placeholder,
+    rest::Next,
 };
 use crate::{
     config::{FIRST_STREAM_WINDOW, STREAM_WINDOW},
@@ -214,6 +215,8 @@ pub(super) struct State {
     pub(super) closed: bool,
     /// A channel sends it its events.
     pub(super) is_subscribed: bool,
+    /// What its connection has to do after it, where before it has only to send its chunks.
+    pub(super) next: Option<Next>,
     /// Another [`StreamBody`](super::StreamBody) goes on where this one is dropped.
     pub(super) is_taken_over: bool,
     /// After how long without a chunk a comment is sent, of events.

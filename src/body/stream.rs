@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::time::Sleep;
 
 use super::{
-    Abort, BodySender, FileSource, Passage, StreamFailed,
+    Abort, BodySender, FileSource, Next, Passage, StreamFailed,
     framing::Framing,
     heartbeat::Heartbeat,
     sender::{End, Shared},
@@ -133,6 +133,15 @@ impl StreamBody {
     /// Tells the body how its end is known, and the way past hyper.
     pub(crate) fn framed(&mut self, framing: Framing, passage: Arc<dyn Passage>) {
         self.shared.lock().passage = Some((passage, framing));
+    }
+
+    /// Tells the body that its connection has nothing to do but to send its chunks, and what comes then.
+    pub(crate) fn followed_by(&self, next: Next) {
+        self.shared.lock().next = Some(next);
+    }
+
+    pub(super) fn has_file(&self) -> bool {
+        self.file.is_some()
     }
 
     pub(super) fn abort_with(&self, abort: Arc<dyn Abort>) {

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many more parked connections are worth giving their memory back to the system.
-const MANY: usize = 1024;
+const MANY: usize = 256;
 
 /// The parked connections of a server.
 pub(crate) struct Parking {

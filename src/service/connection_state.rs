@@ -24,6 +24,10 @@ pub(crate) struct ConnectionState {
     pub(super) event_stream: AtomicBool,
     /// Held by each body that is read as it comes, for as long as there may be more of it.
     pub(super) to_come: Arc<()>,
+    /// All has been read of the request that is answered next.
+    pub(crate) is_read: AtomicBool,
+    /// It asked for the connection to end with its response (RFC 9112, 9.6).
+    pub(crate) asked_to_close: AtomicBool,
     /// hyper has handed over a request since this was last looked at.
     pub(crate) has_begun: AtomicBool,
     /// The last request that was answered came whole, was answered whole, and said nothing of the connection:
@@ -52,9 +56,17 @@ impl ConnectionState {
             streaming: Arc::default(),
             event_stream: AtomicBool::new(false),
             to_come: Arc::default(),
+            is_read: AtomicBool::new(false),
+            asked_to_close: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
             was_plain: AtomicBool::new(false),
         }
+    }
+
+    /// Nothing is left to be read of a request.
+    pub(crate) fn has_read(&self, asked_to_close: bool) {
+        self.is_read.store(true, Ordering::Relaxed);
+        self.asked_to_close.store(asked_to_close, Ordering::Relaxed);
     }
 
     pub(crate) fn progress(&self) -> Progress {

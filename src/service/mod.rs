@@ -36,7 +36,7 @@ use crate::{
     load::{Load, Share},
     own_answers::{alive, fixed, overloaded},
     request_body::{IncomingBody, read_body},
-    request_head::{RefusedHead, check_head},
+    request_head::{RefusedHead, asks_to_close, check_head},
     router::{Method, Router},
     server::Parking,
     whole_request::WholeRequest,
@@ -136,6 +136,7 @@ impl<H: Handler> Service<H> {
         request: http::Request<Incoming>,
     ) -> Begun<'a> {
         connection.has_begun.store(true, Ordering::Relaxed);
+        connection.is_read.store(false, Ordering::Relaxed);
         if let Err(RefusedHead { status, message }) = check_head(&request, &self.config) {
             let response = fixed(status, Some(&message));
             return Begun::Answered(Box::new(closing(connection, response)));
@@ -166,6 +167,7 @@ impl<H: Handler> Service<H> {
             head,
         };
         if body.is_end_stream() {
+            connection.has_read(asks_to_close(&parsed.head.headers));
             return match self.load.admit(&self.config) {
                 Some(admitted) => Begun::Handled {
                     version: parsed.head.version,

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::ConnectionState;
 use crate::{
-    body::{Framing, ResponseBody, StreamBody},
+    body::{Framing, Next, ResponseBody, StreamBody},
     config::{FIRST_CHUNK_DELAY, LAST_CHUNK_DELAY},
     exchange::{Answer, Head},
     own_answers::{fixed, refused_body},
@@ -122,6 +122,13 @@ async fn stream(
     };
     if let Some(passage) = &connection.passage {
         body.framed(framing, Arc::clone(passage));
+    }
+    let is_all = event_stream && connection.is_read.load(Ordering::Relaxed);
+    if is_all && !head.headers.contains_key(header::CONNECTION) {
+        body.followed_by(match connection.asked_to_close.load(Ordering::Relaxed) {
+            true => Next::Close,
+            false => Next::Request,
+        });
     }
     let mut response = HttpResponse::new(ResponseBody::Stream(body));
     *response.status_mut() = head.status;

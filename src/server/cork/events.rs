@@ -14,8 +14,8 @@ const TOGETHER: usize = 16 * 1024;
 
 impl<S: Socket> Corked<S> {
     /// The rest of the response in progress, where hyper has nothing to write and is not needed for it.
-    /// It is to be dropped then.
-    pub(in crate::server) fn take_over(&self) -> Option<StreamBody> {
+    /// It is to be dropped then. And whether the connection goes on after it, which it may or not.
+    pub(in crate::server) fn take_over(&self, may_go_on: bool) -> Option<(StreamBody, bool)> {
         let rest = {
             let mut inner = self.lock();
             if !inner.idle {
@@ -24,15 +24,19 @@ impl<S: Socket> Corked<S> {
             inner.rest.take()?
         };
         // Outside the lock: a response locks its connection, and not the other way round.
+        let goes_on = rest.can_go_on && may_go_on;
+        if !goes_on && !rest.may_be_last {
+            return None;
+        }
         let body = rest.into_body()?;
         let mut inner = self.lock();
         inner.taken_over = true;
         inner.gathered.shrink_to(KEEP);
-        Some(body)
+        Some((body, goes_on))
     }
 
-    /// Sends what comes, to the end of the response, which is then to be followed by that of the
-    /// connection: its last bytes may be gathered still. `false` where the response has failed.
+    /// Sends what comes, to the end of the response, whose last bytes may be gathered still. `false` where the
+    /// response has failed.
     pub(in crate::server) fn poll_events(
         &self,
         body: &mut StreamBody,
@@ -50,7 +54,7 @@ impl<S: Socket> Corked<S> {
                     }
                     Poll::Ready(Some(Err(_))) => return Poll::Ready(Ok(false)),
                     Poll::Ready(None) => {
-                        self.write_last(LAST_CHUNK);
+                        self.end_events();
                         return Poll::Ready(Ok(true));
                     }
                     Poll::Pending if gathered == 0 => return Poll::Pending,
@@ -58,6 +62,15 @@ impl<S: Socket> Corked<S> {
                 }
             }
         }
+    }
+
+    fn end_events(&self) {
+        let mut inner = self.lock();
+        inner.idle = false;
+        inner.unflushed = true;
+        inner.gathered.extend_from_slice(LAST_CHUNK);
+        inner.taken_over = false;
+        inner.last_event = None;
     }
 
     fn gather(&self, chunk: &[u8]) {

@@ -35,8 +35,11 @@ pub(super) enum Left {
     Idle,
     /// It has answered a request that could have been answered without it.
     NotNeeded,
-    /// A response is in progress of which this is left, and with which the connection ends.
-    Events(Box<StreamBody>),
+    /// A response is in progress of which this is left. The connection ends with it or `goes_on`.
+    Events {
+        body: Box<StreamBody>,
+        goes_on: bool,
+    },
 }
 
 /// Serves requests until it can be let go of. hyper is to read `begun` first, once more.
@@ -60,8 +63,14 @@ where
     let begun = || begun.lock().unwrap_or_else(PoisonError::into_inner);
     let respond = service_fn(|request| {
         stream.head_taken();
-        let next = begun().pop_front();
-        let next = next.unwrap_or_else(|| service.begin(state, request));
+        let next = match begun().pop_front() {
+            Some(next) => {
+                // And said nothing of the connection.
+                state.has_read(false);
+                next
+            }
+            None => service.begin(state, request),
+        };
         Service::<H>::go_on(state, next)
     });
     let mut serving = Box::new(builder(&service.config).serve_connection(stream.clone(), respond));
@@ -82,9 +91,10 @@ where
             }
             if served.is_pending()
                 && !state.answered_early.load(Ordering::Relaxed)
-                && let Some(body) = stream.take_over()
+                && let Some((body, goes_on)) = stream.take_over(!stopping && begun().is_empty())
             {
-                return Poll::Ready(Left::Events(Box::new(body)));
+                let body = Box::new(body);
+                return Poll::Ready(Left::Events { body, goes_on });
             }
             let progress = state.progress();
             let waits_for = waits_for(stream, &progress);
@@ -148,7 +158,10 @@ where
         }
     })
     .await;
-    if matches!(left, Left::Idle | Left::NotNeeded) {
+    if matches!(
+        left,
+        Left::Idle | Left::NotNeeded | Left::Events { goes_on: true, .. }
+    ) {
         stream.unread(&serving.into_parts().read_buf);
     }
     if matches!(left, Left::Idle) {

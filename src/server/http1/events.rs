@@ -1,4 +1,4 @@
-//! Events, which are all that is left of a connection: they are framed without hyper.
+//! Events, which are all that is to be sent for now: they are framed without hyper.
 
 use std::{
     future::{Future, poll_fn},

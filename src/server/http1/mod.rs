@@ -67,9 +67,12 @@ pub(super) async fn serve<H: Handler, S>(
             Left::Ended(outcome) => break outcome,
             Left::Idle => parked = Some(service.parking.park()),
             Left::NotNeeded => {}
-            Left::Events(body) => {
+            Left::Events { body, goes_on } => {
                 let _parked = service.parking.park();
-                break events::serve(&connection, body).await;
+                match events::serve(&connection, body).await {
+                    Outcome::Ended if goes_on => timeouts.restart(),
+                    outcome => break outcome,
+                }
             }
         }
     };
