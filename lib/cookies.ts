@@ -1,7 +1,6 @@
-import { parseCookie, stringifySetCookie } from 'cookie';
 import type { CookieOptions } from '../index.js';
 import { WapixError } from './errors.js';
-import { http } from './lazy.js';
+import { cookie, http } from './lazy.js';
 import { unknownName } from './options.js';
 
 const ATTRIBUTES = {
@@ -17,7 +16,7 @@ const ATTRIBUTES = {
 
 /** The cookies of a Cookie field (RFC 6265, 5.4): null prototype, the first of a name counts. */
 export function parseCookies(field: string | undefined): Record<string, string | undefined> {
-  return Object.assign(Object.create(null), field === undefined ? {} : parseCookie(field));
+  return Object.assign(Object.create(null), field === undefined ? {} : cookie().parseCookie(field));
 }
 
 export function setCookie(name: string, value: string, options: CookieOptions = {}): string {
@@ -29,7 +28,7 @@ export function setCookie(name: string, value: string, options: CookieOptions = 
     // A token (RFC 6265, 4.1.1): `cookie` takes more than that.
     http().validateHeaderName(name);
     const { maxAge, expires, domain, path, sameSite } = options;
-    return stringifySetCookie(name, String(value), {
+    return cookie().stringifySetCookie(name, String(value), {
       ...(maxAge !== undefined && { maxAge }),
       ...(expires !== undefined && { expires }),
       ...(domain !== undefined && { domain }),

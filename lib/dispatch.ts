@@ -1,6 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
 // Node's global is an accessor, called each time.
-import { performance } from 'node:perf_hooks';
 import { Inbox } from './bridge/inbox.js';
 import { Outbox } from './bridge/outbox.js';
 import { parseContent } from './content.js';
@@ -15,8 +14,8 @@ import { letGo, type Responder, respond, respondError } from './respond.js';
 
 /** After so many requests of a batch, it is looked whether answers should wait any longer. */
 const LOOK_EVERY = 8;
-/** How long an answer may wait for the rest of its batch, in milliseconds. */
-const PATIENCE = 0.1;
+/** How long an answer may wait for the rest of its batch, in nanoseconds. */
+const PATIENCE = 100_000n;
 
 /** Runs handlers: takes requests from Rust, and sends their results back. */
 export class Dispatcher {
@@ -26,7 +25,7 @@ export class Dispatcher {
   readonly #hooks: Hooks;
   readonly #responder: Responder;
   #sinceLook = 0;
-  #lastFlush = 0;
+  #lastFlush = 0n;
 
   /** @param onClosed - the server has closed; no request comes any more */
   constructor(
@@ -52,7 +51,7 @@ export class Dispatcher {
       begin: () => {
         this.#outbox.hold();
         this.#sinceLook = 0;
-        this.#lastFlush = performance.now();
+        this.#lastFlush = process.hrtime.bigint();
       },
       request: (exchange) => this.#run(exchange),
       end: () => this.#outbox.release(),
@@ -107,7 +106,7 @@ export class Dispatcher {
   /** With slow handlers answers do not wait for the whole batch: the I/O thread sends them meanwhile. */
   #look(): void {
     this.#sinceLook = 0;
-    const now = performance.now();
+    const now = process.hrtime.bigint();
     if (now - this.#lastFlush < PATIENCE) return;
     this.#lastFlush = now;
     this.#outbox.flush();

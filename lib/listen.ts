@@ -1,7 +1,7 @@
-import { lookup } from 'node:dns';
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import type { ListenOptions } from '../index.js';
+import { dns } from './lazy.js';
 
 /** Descriptors that this process was started with; the server's from then on. */
 export interface InheritedPort {
@@ -56,7 +56,7 @@ export function resolveHost(
   host: string,
   callback: (error: NodeJS.ErrnoException | null, ip: string) => void,
 ): void {
-  lookup(host, callback);
+  dns().lookup(host, callback);
 }
 
 /** What binding `::` fails with where the system has no IPv6. */
