@@ -1,5 +1,4 @@
 import { AsyncResource } from 'node:async_hooks';
-// Node's global is an accessor, called each time.
 import { Inbox } from './bridge/inbox.js';
 import { Outbox } from './bridge/outbox.js';
 import { parseContent } from './content.js';

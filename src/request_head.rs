@@ -10,6 +10,25 @@ pub(crate) struct RefusedHead {
     pub(crate) message: String,
 }
 
+/// Says in `Host` what the target says of the host: that is whom the request is for, and handlers know no
+/// other. Over HTTP/2 the two have to agree (RFC 9113, 8.3.1), over HTTP/1.1 `Host` counts for nothing then
+/// (RFC 9112, 3.2.2). How many fields there have to be is left to [`check_head`].
+pub(crate) fn name_host<B>(request: &mut Request<B>) {
+    let authority = request.uri().authority();
+    let Some(named) = authority.and_then(|named| HeaderValue::from_str(named.as_str()).ok()) else {
+        return;
+    };
+    let is_http2 = request.version() == Version::HTTP_2;
+    let headers = request.headers_mut();
+    let hosts = headers.get_all(header::HOST).iter().count();
+    let agrees = |host: &HeaderValue| host.as_bytes().eq_ignore_ascii_case(named.as_bytes());
+    if is_http2 && !headers.get(header::HOST).is_none_or(agrees) {
+        headers.append(header::HOST, named);
+    } else if hosts == 1 || (hosts == 0 && is_http2) {
+        headers.insert(header::HOST, named);
+    }
+}
+
 /// Checks a head against the protocol (RFC 9112) and the limits of `config`.
 pub(crate) fn check_head<B>(request: &Request<B>, config: &Config) -> Result<(), RefusedHead> {
     if let Some(message) = malformed(request) {
@@ -58,8 +77,8 @@ pub(crate) fn asks_to_close(headers: &HeaderMap) -> bool {
 fn malformed<B>(request: &Request<B>) -> Option<&'static str> {
     let headers = request.headers();
     let hosts = headers.get_all(header::HOST).iter().count();
-    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
-        return Some("an HTTP/1.1 request has one Host field (RFC 9112, 3.2)");
+    if hosts > 1 || (hosts == 0 && request.version() >= Version::HTTP_11) {
+        return Some("a request names one host (RFC 9112, 3.2, and RFC 9113, 8.3.1)");
     }
     let host = headers.get(header::HOST);
     if host.is_some_and(|host| !is_host_and_port(host.as_bytes())) {

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use http_body::Body;
-use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::TokioTimer;
 use tokio::time::timeout;
 
@@ -46,8 +46,7 @@ pub(super) async fn serve<H: Handler, S>(
     let streams = Streams::new(Arc::clone(&service), Arc::clone(&state), shutdown);
     let respond = {
         let (service, state, streams) = (Arc::clone(&service), Arc::clone(&state), streams.clone());
-        service_fn(move |mut request| {
-            name_host(&mut request);
+        service_fn(move |request| {
             let (service, state, pace) =
                 (Arc::clone(&service), Arc::clone(&state), streams.begin());
             async move {
@@ -152,16 +151,4 @@ fn without_content(mut response: http::Response<ResponseBody>) -> http::Response
     }
     *response.body_mut() = ResponseBody::Full(Bytes::new());
     response
-}
-
-/// Says in `Host` what the pseudo-field `:authority` says (RFC 9113, 8.3.1): handlers know no other.
-fn name_host(request: &mut http::Request<Incoming>) {
-    if request.headers().contains_key(header::HOST) {
-        return;
-    }
-    let authority = request.uri().authority();
-    let host = authority.and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-    if let Some(host) = host {
-        request.headers_mut().insert(header::HOST, host);
-    }
 }

@@ -36,7 +36,7 @@ use crate::{
     load::{Load, Share},
     own_answers::{alive, fixed, overloaded},
     request_body::{IncomingBody, read_body},
-    request_head::{RefusedHead, asks_to_close, check_head},
+    request_head::{RefusedHead, asks_to_close, check_head, name_host},
     router::{Method, Router},
     server::Parking,
     whole_request::WholeRequest,
@@ -133,10 +133,11 @@ impl<H: Handler> Service<H> {
     pub(crate) fn begin<'a>(
         &'a self,
         connection: &'a ConnectionState,
-        request: http::Request<Incoming>,
+        mut request: http::Request<Incoming>,
     ) -> Begun<'a> {
         connection.has_begun.store(true, Ordering::Relaxed);
         connection.is_read.store(false, Ordering::Relaxed);
+        name_host(&mut request);
         if let Err(RefusedHead { status, message }) = check_head(&request, &self.config) {
             let response = fixed(status, Some(&message));
             return Begun::Answered(Box::new(closing(connection, response)));
