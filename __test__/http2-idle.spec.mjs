@@ -1,11 +1,14 @@
 // Connections of HTTP/2 without a request: how long they are kept, and what counts as one.
 
+import { once as onceOf } from 'node:events';
 import { text as textOf } from 'node:stream/consumers';
+import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { text } from 'wapix';
 import { connect } from './helpers/client.mjs';
+import { within } from './helpers/deadline.mjs';
 import { once } from './helpers/events.mjs';
-import { frame, PREFACE, SETTINGS, session } from './helpers/http2.mjs';
+import { frame, frameTypes, GET, PREFACE, SETTINGS, session } from './helpers/http2.mjs';
 import { serve } from './helpers/server.mjs';
 
 /** The status and the content of what is asked on `client`. */
@@ -47,4 +50,53 @@ test('a connection whose requests the server itself answers is not idle', async 
   while (rounds < 3) t.is((await ask(client))[0], 404);
   await idle;
   t.false(client.closed);
+});
+
+const [HEADERS, PING, GOAWAY] = [1, 6, 7];
+
+/** Waits until `client` has been sent a frame of this type. */
+async function sent(client, type) {
+  while (!frameTypes(client.bytes).includes(type)) await onceOf(client.socket, 'data');
+}
+
+for (const [how, options, stop] of [
+  ['waits for too long', { keepAliveTimeout: 300 }, () => {}],
+  ['the server closes', {}, (server) => server.close()],
+]) {
+  test(`a request that crosses the GOAWAY of a connection that ${how} is answered`, async (t) => {
+    const server = await serve(t, { '/': { get: () => text('hello') } }, options);
+    const client = await connect(t, server);
+    client.send(PREFACE, SETTINGS);
+    await sent(client, SETTINGS[3]);
+    stop(server);
+    await within(sent(client, GOAWAY), 'GOAWAY');
+    // Its PING has not been answered: nobody has said that nothing is on its way.
+    client.send(frame(HEADERS, 5, 1, GET));
+    await client.through('hello');
+    t.pass();
+  });
+}
+
+test('close does not wait for the deadline where a client says nothing more', async (t) => {
+  const server = await serve(t, { '/': { get: () => text('hello') } });
+  const client = await connect(t, server);
+  client.send(PREFACE, SETTINGS, frame(HEADERS, 5, 1, GET));
+  await client.through('hello');
+  server.close({ deadline: 600_000 });
+  await once(server, 'close');
+  t.is(await client.ended(), 'end');
+  t.true(frameTypes(client.bytes).includes(PING));
+});
+
+test('who says that it leaves, and goes on talking, is left', async (t) => {
+  const server = await serve(t, { '/': { get: () => text('hello') } }, { writeTimeout: 300 });
+  const client = await connect(t, server);
+  client.send(PREFACE, SETTINGS, frame(GOAWAY, 0, 0, Buffer.alloc(8)));
+  const over = client.ended();
+  while (client.ending === undefined) {
+    client.send('x');
+    await Promise.race([over, setTimeout(500)]);
+  }
+  await over;
+  t.pass();
 });

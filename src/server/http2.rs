@@ -6,6 +6,7 @@ use std::{
     pin::pin,
     sync::{Arc, atomic::Ordering},
     task::Poll,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -83,36 +84,45 @@ pub(super) async fn serve<H: Handler, S>(
     let mut draining = false;
     let mut timeouts = Timeouts::new();
     let outcome = poll_fn(|context| {
-        let waits_for = match state.progress() {
-            Progress::None => WaitsFor::ParkedRequest,
-            Progress::Request | Progress::EventStream => WaitsFor::Server,
-        };
-        if state.has_begun.swap(false, Ordering::Relaxed) {
-            timeouts.restart();
-        }
-        let idle = timeouts.poll(waits_for, &service.config, context);
-        if !draining && (idle.is_ready() || started.as_mut().poll(context).is_ready()) {
-            draining = true;
-            unaware = None;
-            connection.as_mut().graceful_shutdown();
-        }
-        let served = connection.as_mut().poll(context);
-        if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
-            return Poll::Ready(Outcome::Gone);
-        }
-        match served {
-            Poll::Ready(Ok(())) => Poll::Ready(Outcome::Ended),
-            Poll::Ready(Err(_)) => Poll::Ready(Outcome::Broken),
-            // Told to go, it has not gone: nobody answers.
-            Poll::Pending if idle.is_ready() => Poll::Ready(Outcome::Broken),
-            Poll::Pending => Poll::Pending,
+        loop {
+            let waits_for = match state.progress() {
+                // A request that crossed our farewell comes before the answer to it.
+                Progress::None if draining && !stream.has_begun() => WaitsFor::Farewell,
+                Progress::None => WaitsFor::ParkedRequest,
+                Progress::Request | Progress::EventStream => WaitsFor::Server,
+            };
+            if state.has_begun.swap(false, Ordering::Relaxed) {
+                timeouts.restart();
+            }
+            let is_over = timeouts
+                .poll(waits_for, &service.config, context)
+                .is_ready();
+            if !draining && (is_over || started.as_mut().poll(context).is_ready()) {
+                draining = true;
+                unaware = None;
+                timeouts.restart();
+                stream.head_taken();
+                connection.as_mut().graceful_shutdown();
+                continue;
+            }
+            let served = connection.as_mut().poll(context);
+            if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
+                return Poll::Ready(Outcome::Gone);
+            }
+            return match served {
+                Poll::Ready(Ok(())) => Poll::Ready(Outcome::Ended),
+                Poll::Ready(Err(_)) => Poll::Ready(Outcome::Broken),
+                // Told to go, it has not gone: nobody answers.
+                Poll::Pending if is_over => Poll::Ready(Outcome::Broken),
+                Poll::Pending => Poll::Pending,
+            };
         }
     })
     .await;
     let end = async {
         match outcome {
             Outcome::Gone => return,
-            Outcome::Ended => taken(&stream).await,
+            Outcome::Ended => taken(&stream, service.config.write_timeout).await,
             Outcome::Broken => {}
         }
         let _ = timeout(LINGER, poll_fn(|context| stream.poll_end(context))).await;
@@ -133,10 +143,14 @@ enum Outcome {
 /// Waits until the client, who has what it wants and will ask for no more, closes the connection. It
 /// speaks while it takes the last response (PING, WINDOW_UPDATE): to a closed socket, and the reset
 /// that follows would overtake what is on its way to it. Some drop what they have not read, too, when
-/// the connection ends.
-async fn taken<S: Socket>(stream: &Corked<S>) {
+/// the connection ends. Who speaks for longer than `limit` is not believed to take anything.
+async fn taken<S: Socket>(stream: &Corked<S>, limit: Option<Duration>) {
     let read = || poll_fn(|context| stream.poll_discard(context));
-    while let Ok(Ok(1..)) = timeout(LINGER, read()).await {}
+    let speaks = async { while let Ok(Ok(1..)) = timeout(LINGER, read()).await {} };
+    match limit {
+        Some(limit) => timeout(limit, speaks).await.unwrap_or_default(),
+        None => speaks.await,
+    }
 }
 
 /// The answer to HEAD. Over HTTP/1 hyper leaves the content out by itself.

@@ -9,7 +9,10 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::{Config, config::PARK_AFTER};
+use crate::{
+    Config,
+    config::{LINGER, PARK_AFTER},
+};
 
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,6 +21,8 @@ pub(super) enum WaitsFor {
     Request,
     /// The same, with nothing to let go of (any more).
     ParkedRequest,
+    /// The answer to our farewell, nothing of which has come; requests may have crossed it.
+    Farewell,
     /// The rest of a request's head.
     Head,
     /// A handler's answer, which may leave without the connection's task: it is to look whether it has.
@@ -132,6 +137,7 @@ fn limit_of(waits_for: WaitsFor, config: &Config) -> Option<Duration> {
     match waits_for {
         WaitsFor::Request => Some(idle_limit(config)),
         WaitsFor::ParkedRequest => config.keep_alive_timeout,
+        WaitsFor::Farewell => Some(LINGER),
         WaitsFor::Head => config.headers_timeout,
         WaitsFor::Client(_) => config.write_timeout,
         WaitsFor::Answer | WaitsFor::Server => None,
