@@ -1,8 +1,8 @@
 // As in disconnect.spec.mjs, but for connections with TLS, which a client leaves in one way more.
 
-import { connect as connectSocket } from 'node:net';
+import { connect as connectSocket, createServer as createRelay } from 'node:net';
 import test from 'ava';
-import { stream } from 'wapix';
+import { stream, text } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect, requestBytes } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
@@ -103,5 +103,40 @@ for (const [how, leave] of WAYS) {
     leave(asked);
     await closed(source);
     t.pass();
+  });
+}
+
+const ALERT = 21;
+
+/** The types of the TLS records in `bytes` (RFC 5246, 6.2.1). */
+function recordTypes(bytes) {
+  const types = [];
+  for (let at = 0; at + 5 <= bytes.length; at += 5 + bytes.readUInt16BE(at + 3)) {
+    types.push(bytes[at]);
+  }
+  return types;
+}
+
+for (const [which, line] of [
+  ['that was never used', undefined],
+  ['that has had its answer', 'GET /'],
+]) {
+  test(`a connection ${which} is closed with close_notify after a while`, async (t) => {
+    const get = () => text('hello');
+    const server = await serve(t, { '/': { get } }, { https, keepAliveTimeout: 300 });
+    // Between both, to see what the server sends. The alerts of TLS 1.3 look like content.
+    const chunks = [];
+    const relay = createRelay((client) => {
+      const socket = connectSocket(server.address().port, '127.0.0.1');
+      client.pipe(socket).on('data', (chunk) => chunks.push(chunk));
+      socket.pipe(client);
+    }).listen(0);
+    t.teardown(() => relay.close());
+    await once(relay, 'listening');
+    const options = { tls: true, port: relay.address().port, maxVersion: 'TLSv1.2' };
+    const client = await connect(t, server, options);
+    if (line !== undefined) t.is((await client.send(requestBytes(line)).response()).text, 'hello');
+    await client.ended();
+    t.is(recordTypes(Buffer.concat(chunks)).at(-1), ALERT);
   });
 }

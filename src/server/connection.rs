@@ -17,7 +17,7 @@ use super::{
     socket::Socket,
 };
 use crate::{
-    config::HANDSHAKE_TIMEOUT,
+    config::{HANDSHAKE_TIMEOUT, LINGER},
     handler::{Handler, Peer},
     service::Service,
 };
@@ -119,6 +119,9 @@ async fn serve_https<H: Handler, S>(
     let stream = Corked::new(stream);
     let begun = begins_as_http2(&stream, &service, shutdown).await;
     if begun.is_none() {
+        // With `close_notify`: to many clients the end of the socket alone is an error (RFC 8446, 6.1).
+        let end = timeout(LINGER, poll_fn(|context| stream.poll_end(context)));
+        let _ = shutdown.unless_expired(end).await;
         return;
     }
     if is_http2 {

@@ -78,9 +78,10 @@ pub(super) async fn serve<H: Handler, S>(
     };
     let linger = match outcome {
         Outcome::Idle if stream.leave(shutdown).await => return,
-        Outcome::Gone | Outcome::TimedOut(WaitsFor::Request | WaitsFor::ParkedRequest) => return,
+        Outcome::Gone => return,
         // What is on its way goes nowhere, and must not look complete.
         Outcome::TimedOut(WaitsFor::Client(_)) => return stream.reset(),
+        Outcome::Idle | Outcome::TimedOut(WaitsFor::Request | WaitsFor::ParkedRequest) => false,
         Outcome::TimedOut(_) => {
             stream.write_last(request_timeout().as_bytes());
             true
@@ -91,7 +92,6 @@ pub(super) async fn serve<H: Handler, S>(
             return stream.reset();
         }
         Outcome::Malformed => true,
-        Outcome::Idle => false,
         Outcome::Ended | Outcome::Broken => {
             state.answered_early.load(Ordering::Relaxed) || (draining && stream.has_begun())
         }
