@@ -53,6 +53,8 @@ export async function startRedis(t) {
       child.kill('SIGKILL');
       await once(child, 'exit');
     },
+    /** What it has written is gone: it is to be started empty. */
+    forget: () => rm(join(folder, 'appendonlydir'), { recursive: true }),
   };
   t.teardown(async () => {
     if (child.exitCode === null && child.signalCode === null) await redis.kill();

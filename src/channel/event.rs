@@ -14,6 +14,9 @@ pub(super) struct Event {
     pub(super) number: u128,
     topic: Option<Box<str>>,
     pub(super) chunk: SharedChunk,
+    /// It is for those who are to be sent what comes from a number on that is greater than this one. From then
+    /// on they are sent everything: numbers have begun anew.
+    pub(super) restarts_beyond: Option<u128>,
 }
 
 impl Event {
@@ -23,6 +26,7 @@ impl Event {
             number,
             topic: topic.map(Box::from),
             chunk: SharedChunk::new(&["id: ", id, "\n", fields, "\n"].map(str::as_bytes)),
+            restarts_beyond: None,
         }
     }
 
@@ -32,6 +36,7 @@ impl Event {
             number: FOR_ALL,
             topic: topic.map(Box::from),
             chunk: SharedChunk::new(&[fields, "\n"].map(str::as_bytes)),
+            restarts_beyond: None,
         }
     }
 
@@ -41,6 +46,15 @@ impl Event {
             number,
             topic: None,
             chunk: SharedChunk::new(&[text.as_bytes()]),
+            restarts_beyond: None,
+        }
+    }
+
+    /// Those who wait for what comes after the event after `number` have an id that is none any more.
+    pub(super) fn restart(number: u128, id: &str) -> Self {
+        Self {
+            restarts_beyond: Some(number),
+            ..Self::notice(FOR_ALL, &reset(id))
         }
     }
 

@@ -261,6 +261,15 @@ impl Group {
         } = subscriber;
         while let Some((batch, end)) = batches.after(*seen) {
             *seen = end;
+            if let [event] = batch.events
+                && let Some(number) = event.restarts_beyond
+            {
+                if wants.from > number {
+                    self.offer(outlet, &event.chunk, wants, batch, now);
+                    wants.from = 0;
+                }
+                continue;
+            }
             if wants.all_of(batch) {
                 self.offer(outlet, &batch.joined, wants, batch, now);
                 continue;

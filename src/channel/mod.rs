@@ -104,6 +104,9 @@ struct State {
     sent_here: u64,
     /// Those of them that wait for Redis, by their number: who comes back has not had them.
     waiting: VecDeque<(u64, Arc<Event>)>,
+    /// The greatest number of an event that a client has had and that has not been read here: either another
+    /// process has read more, or Redis has lost it.
+    ahead: Option<u128>,
     /// One for each server that has subscribers.
     groups: Vec<Arc<Group>>,
 }
@@ -127,6 +130,7 @@ impl Channel {
                 is_loaded: is_own,
                 sent_here: 0,
                 waiting: VecDeque::new(),
+                ahead: None,
                 groups: Vec::new(),
             }),
             size: AtomicUsize::new(0),
@@ -204,12 +208,32 @@ impl Channel {
             state.history.add(&id, &fields, topic.as_deref());
         }
         let latest = state.history.id(state.history.latest());
-        let text = if was_loaded {
-            event::reset(&latest)
+        let event = if was_loaded {
+            state.ahead = None;
+            Event::restart(0, &latest)
         } else {
-            event::position(&latest)
+            Event::notice(FOR_ALL, &event::position(&latest))
         };
-        state.push(&Arc::new(Event::notice(FOR_ALL, &text)));
+        state.push(&Arc::new(event));
+    }
+
+    /// The number of the last event that a client has had, where it came with one that has not been read here.
+    fn ahead(&self) -> Option<u128> {
+        self.lock().ahead
+    }
+
+    /// All that Redis had when somebody was known to be `ahead` has been read: who still is has an id of what
+    /// Redis has lost.
+    fn settle_ahead(&self, ahead: u128) {
+        let mut state = self.lock();
+        let latest = state.history.latest();
+        if latest < ahead {
+            let event = Event::restart(latest + 1, &state.history.id(latest));
+            state.push(&Arc::new(event));
+        }
+        if state.ahead == Some(ahead) {
+            state.ahead = None;
+        }
     }
 
     /// An event that Redis has. Where it was `sent` here the subscribers have it, but not its id.
@@ -263,12 +287,16 @@ impl Channel {
         } else {
             0
         };
-        let subscriber = Subscriber::new(sender, last + 1, topics);
+        let is_ahead = last > state.history.latest();
+        let subscriber = Subscriber::new(sender, last.saturating_add(1), topics);
         if is_too_early || hub.is_closing() {
             drop(state);
             let retry = self.spread_retry();
             subscriber.send_away(retry);
             return None;
+        }
+        if is_ahead {
+            state.ahead = state.ahead.max(Some(last));
         }
         let found = state.groups.iter().find(|group| group.is_of(hub));
         let group = found.map(Arc::clone).unwrap_or_else(|| {

@@ -172,6 +172,7 @@ impl Stream {
         let mut read = self.channel.latest_id();
         loop {
             *back_off = BackOff::default();
+            let ahead = self.channel.ahead();
             let entries: Option<StreamReadReply> = cmd("XREAD")
                 .arg("BLOCK")
                 .arg(BLOCK)
@@ -184,7 +185,8 @@ impl Stream {
                 .await?;
             let keys = entries.map_or_else(Vec::new, |entries| entries.keys);
             let entries: Vec<_> = keys.iter().flat_map(|key| &key.ids).collect();
-            if entries.len() == AT_A_TIME {
+            let may_be_more = entries.len() == AT_A_TIME;
+            if may_be_more {
                 // Some may have been trimmed before it came to them.
                 self.catch_up(&mut connection).await?;
             }
@@ -192,6 +194,9 @@ impl Stream {
                 self.received(entry);
                 // Whether it is an event or somebody else's.
                 read.clone_from(&entry.id);
+            }
+            if let Some(ahead) = ahead.filter(|_| !may_be_more) {
+                self.channel.settle_ahead(ahead);
             }
         }
     }

@@ -126,11 +126,17 @@ pub(super) struct Batch<'a> {
 impl<'a> Batch<'a> {
     fn first_of(events: &'a [Arc<Event>]) -> Self {
         let mut length = 0;
-        let fits = |event: &&Arc<Event>| {
+        let mut fits = |event: &&Arc<Event>| {
             length += event.chunk.len();
             length <= JOIN_UP_TO
         };
-        let count = events.iter().take_while(fits).count().max(1);
+        // What follows a restart is for others than what comes before it.
+        let is_alone = |event: &&Arc<Event>| event.restarts_beyond.is_some();
+        let count = events
+            .iter()
+            .take_while(|event| !is_alone(event) && fits(event))
+            .count()
+            .max(1);
         let events = &events[..count];
         Self {
             events,
