@@ -98,6 +98,21 @@ for (const ioThreads of [1, 0]) {
   });
 }
 
+test('what has a Content-Length is as long, however quiet it is', async (t) => {
+  const [counted, open] = [0, 1].map(() => new Readable({ objectMode: true, read() {} }));
+  const headers = { 'Content-Length': 'data: 1\n\n'.length };
+  const server = await serve(t, {
+    '/counted': { get: () => sse(counted, { heartbeat: 50, headers }) },
+    '/open': { get: () => sse(open, { heartbeat: 50 }) },
+  });
+  const answer = request(t, server, 'GET /counted');
+  const source = await subscribe(t, server, '/open');
+  await source.until(({ comments }) => comments >= 3, 'heartbeats');
+  counted.push({ data: 1 });
+  counted.push(null);
+  t.is((await answer).body.toString(), 'data: 1\n\n');
+});
+
 test('heartbeats come while JavaScript is busy', async (t) => {
   const events = new Readable({ objectMode: true, read() {} });
   const server = await serveGet(t, () => sse(events, { heartbeat: 100 }), { ioThreads: 1 });

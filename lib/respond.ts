@@ -120,7 +120,9 @@ function respondStream(exchange: Exchange, result: HttpResult, responder: Respon
   }
   exchange.detach();
   outbox.stream(exchange, result.status, MEDIA_NONE, lines);
-  if (result.events?.heartbeat) outbox.heartbeat(exchange, result.events.heartbeat);
+  // One would count against a length.
+  const isOpen = headers.contentLength === undefined;
+  if (isOpen && result.events?.heartbeat) outbox.heartbeat(exchange, result.events.heartbeat);
   exchange.stream = new ResponseStream(
     exchange,
     readable,
