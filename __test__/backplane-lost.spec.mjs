@@ -79,3 +79,46 @@ withRedis('who comes back to a process that is behind is not reset', async (t) =
   await back.until(({ lastEventId }) => lastEventId === last, 'the event after');
   t.deepEqual(await back.data(1), [4]);
 });
+
+withRedis('Redis loses what had waited for it: it is not sent again and again', async (t) => {
+  const server = await startRedis(t);
+  const app = await startApp(t, { url: server.url, queue: 3 });
+  const here = await follow(t, app);
+  await publish(app, 0);
+  await server.kill();
+  const waiting = app.publish(1);
+  await here.data(2);
+  // It takes the event, and loses it before it can be read.
+  await server.start('--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-xread', '-xrange');
+  t.truthy((await waiting).id);
+  await server.ask('DEL', KEY);
+  await server.ask('ACL', 'SETUSER', 'default', '+xread', '+xrange');
+  await here.until(({ events }) => events.at(-1).type === 'reset', 'reset');
+  const { lastEventId } = here;
+  await publish(app, 2);
+  await here.until(({ events }) => events.at(-1).data === '2', 'the event after');
+  const back = await subscribe(t, app, '/', lastEventId);
+  await publish(app, 3);
+  t.deepEqual(await back.data(2), [2, 3]);
+});
+
+withRedis('what Redis has no memory for is refused, and sent once', async (t) => {
+  const server = await startRedis(t);
+  const app = await startApp(t, server);
+  const here = await follow(t, app);
+  await server.ask('CONFIG', 'SET', 'maxmemory', '4mb');
+  const text = 'x'.repeat(20_000);
+  const published = await Promise.all(
+    Array.from({ length: 400 }, (_, number) => app.publish({ number, text })),
+  );
+  const ids = published.map(({ id }) => id).filter((id) => id !== undefined);
+  t.true(ids.length < 400);
+  await server.ask('CONFIG', 'SET', 'maxmemory', '0');
+  ids.push(await publish(app, { number: 400 }));
+  await here.until(({ lastEventId }) => lastEventId === ids.at(-1), 'the last');
+  t.is(Number(/:(\d+)/.exec(await server.ask('XLEN', KEY))[1]), ids.length);
+  const got = here.events.map(({ data }) => JSON.parse(data).number);
+  const once = got.filter((number) => number < 400);
+  t.is(once.length, 400);
+  t.is(new Set(once).size, 400);
+});

@@ -40,8 +40,8 @@ export async function startRedis(t) {
   const redis = {
     path,
     url: `unix://${path}`,
-    async start() {
-      child = spawn(program, flags, { stdio: 'ignore' });
+    async start(...more) {
+      child = spawn(program, [...flags, ...more], { stdio: 'ignore' });
       await until(() => answers(path), 'Redis answers');
     },
     /** What it answers to a command: the words of one line. */

@@ -98,6 +98,11 @@ impl History {
         self.ids.id(number)
     }
 
+    /// The number in an id, where it is one of ours.
+    pub(super) fn number(&self, id: &str) -> Option<u128> {
+        self.ids.number(id)
+    }
+
     /// An event of this process.
     pub(super) fn push(&mut self, fields: &str, topic: Option<&str>) -> Arc<Event> {
         let number = self.latest + 1;

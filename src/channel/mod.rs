@@ -10,9 +10,10 @@ mod hub;
 mod redis;
 mod registry;
 mod round;
+mod waiting;
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::HashSet,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicUsize, Ordering},
@@ -28,6 +29,7 @@ use self::{
     history::{History, Ids, Resume},
     hub::{Group, Subscriber},
     redis::{Publishing, ToRedis},
+    waiting::Waiting,
 };
 pub use self::{
     redis::{Published, RedisOptions},
@@ -102,10 +104,10 @@ struct State {
     is_loaded: bool,
     /// How many events the subscribers here were sent before Redis had them.
     sent_here: u64,
-    /// Those of them that wait for Redis, by their number: who comes back has not had them.
-    waiting: VecDeque<(u64, Arc<Event>)>,
-    /// The greatest number of an event that a client has had and that has not been read here: either another
-    /// process has read more, or Redis has lost it.
+    /// Those of them that wait for Redis.
+    waiting: Waiting,
+    /// The greatest number of an event that there was, by what a client or Redis has said, and that has not been
+    /// read here: either it will be, or Redis has lost it.
     ahead: Option<u128>,
     /// One for each server that has subscribers.
     groups: Vec<Arc<Group>>,
@@ -129,7 +131,7 @@ impl Channel {
                 history,
                 is_loaded: is_own,
                 sent_here: 0,
-                waiting: VecDeque::new(),
+                waiting: Waiting::default(),
                 ahead: None,
                 groups: Vec::new(),
             }),
@@ -201,7 +203,7 @@ impl Channel {
         sent: Option<u64>,
     ) {
         let mut state = self.lock();
-        state.have_id(sent);
+        state.waiting.read_sent(sent);
         let was_loaded = std::mem::replace(&mut state.is_loaded, true);
         state.history.restart(is_whole);
         for (id, fields, topic) in events {
@@ -209,7 +211,6 @@ impl Channel {
         }
         let latest = state.history.id(state.history.latest());
         let event = if was_loaded {
-            state.ahead = None;
             Event::restart(0, &latest)
         } else {
             Event::notice(FOR_ALL, &event::position(&latest))
@@ -217,13 +218,13 @@ impl Channel {
         state.push(&Arc::new(event));
     }
 
-    /// The number of the last event that a client has had, where it came with one that has not been read here.
+    /// The number of the last event that there is said to have been, where it has not been read here.
     fn ahead(&self) -> Option<u128> {
         self.lock().ahead
     }
 
-    /// All that Redis had when somebody was known to be `ahead` has been read: who still is has an id of what
-    /// Redis has lost.
+    /// All that Redis had when there was said to be the event `ahead` has been read: who still waits for what
+    /// comes after it has an id of what Redis has lost.
     fn settle_ahead(&self, ahead: u128) {
         let mut state = self.lock();
         let latest = state.history.latest();
@@ -231,6 +232,7 @@ impl Channel {
             let event = Event::restart(latest + 1, &state.history.id(latest));
             state.push(&Arc::new(event));
         }
+        state.waiting.read(ahead);
         if state.ahead == Some(ahead) {
             state.ahead = None;
         }
@@ -239,7 +241,7 @@ impl Channel {
     /// An event that Redis has. Where it was `sent` here the subscribers have it, but not its id.
     fn receive(&self, id: &str, fields: &str, topic: Option<&str>, sent: Option<u64>) {
         let mut state = self.lock();
-        state.have_id(sent);
+        state.waiting.read_sent(sent);
         let Some(event) = state.history.add(id, fields, topic) else {
             return;
         };
@@ -248,6 +250,17 @@ impl Channel {
             state.push(&Arc::new(notice));
         } else {
             state.push(&event);
+        }
+        state.waiting.read(event.number);
+    }
+
+    /// Redis has the event that was sent here as the one of that number: with this id.
+    fn taken(&self, sent: u64, id: &str) {
+        let mut state = self.lock();
+        let number = state.history.number(id);
+        if state.waiting.take(sent, number) {
+            // It may never be read: the stream is trimmed, or lost.
+            state.ahead = state.ahead.max(number);
         }
     }
 
@@ -259,7 +272,7 @@ impl Channel {
         state.sent_here += 1;
         let number = state.sent_here;
         if waits {
-            state.waiting.push_back((number, event));
+            state.waiting.push(number, event);
         }
         number
     }
@@ -326,8 +339,7 @@ impl Channel {
                 if sent < latest {
                     sender.send(Bytes::from(event::position(&history.id(latest))));
                 }
-                let waiting = state.waiting.iter().map(|(_, event)| event);
-                for event in waiting.filter(|event| event.is_of(topics)) {
+                for event in state.waiting.iter().filter(|event| event.is_of(topics)) {
                     sender.send(event.chunk.content());
                 }
                 return latest.max(last);
@@ -360,14 +372,6 @@ impl Channel {
 }
 
 impl State {
-    /// Redis has what was sent here, up to the event of that number: it is in the history.
-    fn have_id(&mut self, sent: Option<u64>) {
-        let had = self
-            .waiting
-            .partition_point(|(number, _)| Some(*number) <= sent);
-        self.waiting.drain(..had);
-    }
-
     /// Under the lock: every group gets the events in the same order.
     fn push(&self, event: &Arc<Event>) {
         for group in &self.groups {

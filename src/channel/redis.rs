@@ -81,14 +81,25 @@ static RUNTIME: LazyLock<Result<Handle, String>> = LazyLock::new(|| {
     Ok(handle)
 });
 
+impl RedisOptions {
+    /// # Errors
+    /// Why the address is none.
+    pub fn check_url(url: &str) -> Result<(), OpenError> {
+        client(url).map(drop)
+    }
+}
+
+fn client(url: &str) -> Result<Client, OpenError> {
+    Client::open(url).map_err(|error| OpenError::Redis(error.to_string()))
+}
+
 /// Begins to read the stream of `channel`, and to write what the result is given.
 pub(super) fn start(
     channel: &Arc<Channel>,
     name: &str,
     options: &RedisOptions,
 ) -> Result<ToRedis, OpenError> {
-    let client = Client::open(options.url.as_str());
-    let client = client.map_err(|error| OpenError::Redis(error.to_string()))?;
+    let client = client(&options.url)?;
     let runtime = RUNTIME
         .as_ref()
         .map_err(|error| OpenError::Redis(error.clone()))?;
@@ -306,6 +317,9 @@ impl Stream {
                         failure = None;
                         back_off = BackOff::default();
                         for (publishing, id) in waiting.drain(..ids.len()).zip(ids) {
+                            if let Some(sent) = publishing.sent {
+                                self.channel.taken(sent, &id);
+                            }
                             (publishing.done)(Ok(id));
                         }
                     }
@@ -341,6 +355,8 @@ impl Stream {
     fn additions(&self, waiting: &VecDeque<Publishing>) -> Pipeline {
         let most = self.channel.options.history_events.max(LEAST_ENTRIES);
         let mut pipeline = Pipeline::new();
+        // All or none: where Redis took some of them, it would not be known which.
+        pipeline.atomic();
         for publishing in waiting.iter().take(AT_A_TIME) {
             let add = pipeline.cmd("XADD").arg(&self.key);
             add.arg("MAXLEN").arg("~").arg(most).arg("*");
