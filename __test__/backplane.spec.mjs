@@ -173,14 +173,17 @@ withRedis('an entry that is no event is passed over, once', async (t) => {
   t.deepEqual(await source.data(2), [1, 2]);
 });
 
-test('an address that is none is refused', (t) => {
-  for (const backplane of [
-    () => redis({ url: 'http://a' }),
-    () => redis({ url: 7 }),
-    () => redis({ url: 'redis://a', queue: -1 }),
+test('an address that is none is refused where it is written', (t) => {
+  for (const options of [
+    { url: 'http://a' },
+    { url: 'localhost:6379' },
+    { url: '' },
+    { url: 7 },
+    { url: 'redis://a', queue: -1 },
+    { url: 'redis://a', queu: 1 },
   ]) {
-    t.throws(() => channel('no address', { backplane: backplane() }), {
-      code: 'WAPIX_INVALID_OPTION',
-    });
+    t.throws(() => redis(options), { code: 'WAPIX_INVALID_OPTION' }, JSON.stringify(options));
   }
+  const backplane = { url: 'http://a', queue: 0 };
+  t.throws(() => channel('no address', { backplane }), { code: 'WAPIX_INVALID_OPTION' });
 });

@@ -58,6 +58,18 @@ test('what is no event is refused before anybody gets any of it', async (t) => {
   t.true(id.endsWith('-1'));
 });
 
+test('what a subscription cannot be asked for is refused: it would get all topics', async (t) => {
+  const news = channel('of topics');
+  const get = (req) => news.subscribe(req, JSON.parse(req.query.options));
+  const server = await serve(t, { '/misspelt': { get } });
+  for (const options of [{ topic: ['a'] }, { topics: 'a' }, { topics: null }]) {
+    const query = encodeURIComponent(JSON.stringify(options));
+    t.is((await request(t, server, `GET /misspelt?options=${query}`)).status, 500);
+  }
+  const logged = errorsNaming('GET /misspelt');
+  t.is(logged.filter((entry) => entry.includes('WAPIX_INVALID_OPTION')).length, 3);
+});
+
 test('a subscription has no Content-Length: 500, logged', async (t) => {
   const news = channel('with a length');
   const get = (req) => news.subscribe(req, { headers: { 'Content-Length': 5 } });

@@ -130,4 +130,5 @@ test('an option that cannot be used is refused', (t) => {
   for (const heartbeat of [-1, '1', Number.NaN]) {
     t.throws(() => sse([].values(), { heartbeat }), { code: 'WAPIX_INVALID_OPTION' });
   }
+  t.throws(() => sse([].values(), { heartbeats: 0 }), { code: 'WAPIX_INVALID_OPTION' });
 });

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { inspect } from 'node:util';
 import type {
   Backplane,
   ChannelEvent,
@@ -10,7 +11,7 @@ import type {
   SubscribeOptions,
 } from '../index.js';
 import { fromNative, WapixError } from './errors.js';
-import { openChannel } from './native.js';
+import { checkRedisUrl, openChannel } from './native.js';
 import { readLimit, unknownName } from './options.js';
 import { HttpResult } from './result.js';
 import { encodeFields, eventHeaders } from './sse.js';
@@ -27,6 +28,12 @@ const NAMES = {
 } satisfies Record<keyof ChannelOptions, string>;
 const HISTORY_NAMES = { events: '', bytes: '' } satisfies Record<
   keyof NonNullable<ChannelOptions['history']>,
+  string
+>;
+
+const REDIS_NAMES = { url: '', queue: '' } satisfies Record<keyof Backplane, string>;
+const SUBSCRIBE_NAMES = { topics: '', headers: '' } satisfies Record<
+  keyof SubscribeOptions,
   string
 >;
 
@@ -77,10 +84,17 @@ export function channel(name: string, options?: ChannelOptions): unknown {
 
 /** Where the events of a channel are kept for several processes. */
 export function redis(options: { url: string; queue?: number }): Backplane {
+  const unknown = unknownName(options, REDIS_NAMES);
+  if (unknown !== undefined) throw new WapixError('WAPIX_INVALID_OPTION', unknown);
   const { url } = options;
   if (typeof url !== 'string') {
     const message = `redis({ url }): the url is a string, not of type ${typeof url}`;
     throw new WapixError('WAPIX_INVALID_OPTION', message);
+  }
+  try {
+    checkRedisUrl(url);
+  } catch (error) {
+    throw fromNative(error);
   }
   const { queue = 0 } = readLimit('queue', 'queue', 'events', options.queue);
   return { url, queue };
@@ -100,6 +114,13 @@ abstract class Subscribable extends EventEmitter {
 
   subscribe(request: Request, options: SubscribeOptions = {}): ContractResult<this> {
     const { topics, headers } = options;
+    // Misspelt topics would be all of them.
+    const unknown = unknownName(options, SUBSCRIBE_NAMES);
+    if (unknown !== undefined) throw new WapixError('WAPIX_INVALID_OPTION', unknown);
+    if (topics !== undefined && !Array.isArray(topics)) {
+      const message = `topics is an array of strings, not ${inspect(topics)}`;
+      throw new WapixError('WAPIX_INVALID_OPTION', message);
+    }
     const isFollowed = this.listenerCount('join') + this.listenerCount('leave') > 0;
     const subscribing: Subscribing = {
       number: this.native.number,

@@ -24,6 +24,7 @@ const PACKAGES: Partial<Record<string, () => Binding>> = {
 export const {
   answer,
   answerWithFile,
+  checkRedisUrl,
   createServer,
   findJsonError,
   openChannel,

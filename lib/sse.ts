@@ -1,7 +1,9 @@
 import type { HttpResult as Contract, ServerSentEvent, SseOptions, SseSource } from '../index.js';
 import { WapixError } from './errors.js';
-import { HEARTBEAT, readLimit } from './options.js';
+import { HEARTBEAT, readLimit, unknownName } from './options.js';
 import { HttpResult } from './result.js';
+
+const NAMES = { heartbeat: '', headers: '' } satisfies Record<keyof SseOptions, string>;
 
 const EVENT_STREAM = 'text/event-stream';
 
@@ -16,6 +18,8 @@ export function sse<Source extends SseSource>(
   source: Source,
   options: SseOptions = {},
 ): Contract<Source> {
+  const unknown = unknownName(options, NAMES);
+  if (unknown !== undefined) throw new WapixError('WAPIX_INVALID_OPTION', unknown);
   const { heartbeat = HEARTBEAT } = readLimit(
     'heartbeat',
     'heartbeat',

@@ -41,6 +41,12 @@ pub struct BindingPublished {
 #[napi]
 pub struct BindingChannel(Arc<Channel>);
 
+/// Throws `WAPIX_INVALID_OPTION` where `url` is no address of a Redis.
+#[napi]
+pub fn check_redis_url(url: String) -> Result<(), String> {
+    RedisOptions::check_url(&url).map_err(|error| coded("WAPIX_INVALID_OPTION", error))
+}
+
 /// The channel of that name, made where there is none. Throws `WAPIX_CHANNEL_CONFLICT` where it was made
 /// with other options.
 #[napi]
