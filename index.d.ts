@@ -356,7 +356,7 @@ export interface Backplane {
  * Has a channel's events in a stream of Redis 7 or newer, `wapix:channel:NAME`, as many as `history.events`,
  * and 1,000 at least. Ids are the stream's.
  *
- * @param options.url - `redis://user:password@host:port/database`, or `unix:///path`
+ * @param options.url - `redis://user:password@host:port/database`, or `unix:///path`; not `rediss:`, over TLS
  * @param options.queue - how many events wait for a Redis that cannot be reached, before publishing fails.
  *   Default: 0
  * @throws `WAPIX_INVALID_OPTION`
@@ -402,7 +402,7 @@ export interface Subscribable extends EventEmitter {
    * 200 with the channel's events: those that the client missed where `req.lastEventId` says which was
    * its last, then those that are published.
    *
-   * @throws `WAPIX_INVALID_EVENT` for a topic that is none
+   * @throws `WAPIX_INVALID_EVENT` for a topic that is none, `WAPIX_INVALID_OPTION`
    */
   subscribe(req: Request, options?: SubscribeOptions): HttpResult<this>;
 

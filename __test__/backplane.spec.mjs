@@ -184,6 +184,9 @@ test('an address that is none is refused where it is written', (t) => {
   ]) {
     t.throws(() => redis(options), { code: 'WAPIX_INVALID_OPTION' }, JSON.stringify(options));
   }
+  for (const none of [undefined, null, 'redis://a']) {
+    t.throws(() => redis(none), { code: 'WAPIX_INVALID_OPTION' });
+  }
   const backplane = { url: 'http://a', queue: 0 };
   t.throws(() => channel('no address', { backplane }), { code: 'WAPIX_INVALID_OPTION' });
 });

@@ -84,6 +84,10 @@ export function channel(name: string, options?: ChannelOptions): unknown {
 
 /** Where the events of a channel are kept for several processes. */
 export function redis(options: { url: string; queue?: number }): Backplane {
+  if (typeof options !== 'object' || options === null) {
+    const message = `redis({ url }): its options are an object, not ${inspect(options)}`;
+    throw new WapixError('WAPIX_INVALID_OPTION', message);
+  }
   const unknown = unknownName(options, REDIS_NAMES);
   if (unknown !== undefined) throw new WapixError('WAPIX_INVALID_OPTION', unknown);
   const { url } = options;
