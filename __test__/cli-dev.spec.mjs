@@ -46,6 +46,23 @@ test('dev: route files added, renamed and deleted are noticed', async (t) => {
   t.is((await call(`${url}/renamed`)).status, 404);
 });
 
+test('dev: a route has its config', async (t) => {
+  const { root } = project(t, {
+    'src/routes/post.ts': `import { json, type RequestHandler } from 'wapix';
+      export const config = { bodyLimit: 5 };
+      const handler: RequestHandler = (req) => json(req.body);
+      export default handler;`,
+  });
+  const run = wapix(t, root, ['dev', '-p', '0']);
+  const url = await run.url();
+  const post = async (body) => {
+    const response = await fetch(url, { method: 'POST', body });
+    return [response.status, await response.text()];
+  };
+  t.deepEqual(await post('12345'), [200, '"12345"']);
+  t.is((await post('123456'))[0], 413);
+});
+
 test('dev: a syntax error is shown and the last good routes stay up', async (t) => {
   const { root, write } = project(t, { 'src/routes/get.ts': answering('"good"') });
   const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);

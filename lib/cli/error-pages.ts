@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { Request, RequestHandler, Routes, ServerOptions } from '../../index.js';
+import type { Request, RequestHandler, RouteEntry, Routes, ServerOptions } from '../../index.js';
 import { internalServerError, noContent, notFound, status, stream } from '../result.js';
 import { renderErrorPage } from './error-page.js';
 import { type Mistake, toMistake } from './mistake.js';
@@ -34,9 +34,16 @@ export class ErrorPages {
 
   /** `routes` with the pages before them. */
   before(routes: Routes): Routes {
+    const wrap =
+      (handler: RequestHandler): RequestHandler =>
+      (req) =>
+        this.#answer(req) ?? handler(req);
     const entries = Object.entries(routes).map(([path, handlers]) => {
-      const wrapped = Object.entries(handlers as Record<string, RequestHandler>).map(
-        ([method, handler]) => [method, (req: Request) => this.#answer(req) ?? handler(req)],
+      const wrapped = Object.entries(handlers as Record<string, RouteEntry>).map(
+        ([method, entry]) => [
+          method,
+          typeof entry === 'function' ? wrap(entry) : { ...entry, handler: wrap(entry.handler) },
+        ],
       );
       return [path, Object.fromEntries(wrapped)];
     });
