@@ -91,6 +91,15 @@ for (const [config, problem] of [
   });
 }
 
+test('what stands beside a handler and is not its config is refused', (t) => {
+  const create = (entry) => createServer({ '/a': { post: entry } });
+  const error = t.throws(() => create({ handler: length, confg: { bodyLimit: 1 } }));
+  t.is(error.code, 'WAPIX_INVALID_ROUTE');
+  t.is(error.message, 'POST /a: "confg" is none of the options config, handler');
+  t.throws(() => create({ handlr: length }), { message: /^POST \/a: "handlr" is none of/ });
+  t.notThrows(() => create({ handler: length, config: undefined }));
+});
+
 test('a handler that takes longer than timeout is answered for, told to stop, and logged once', async (t) => {
   const signals = [];
   const late = deferred();

@@ -29,6 +29,7 @@ import {
   readLimits,
   readLivenessPath,
   readTls,
+  unknownName,
 } from './options.js';
 import { readTrust } from './proxy.js';
 import { readRouteConfig } from './route-config.js';
@@ -257,8 +258,12 @@ function readRoutes(routes: Routes): Route[] {
         const message = `${pattern}: ${JSON.stringify(method)} is not one of the methods ${known}`;
         throw new WapixError('WAPIX_INVALID_ROUTE', message);
       }
-      const { handler, config } =
+      const { handler, config, ...others } =
         typeof entry === 'object' && entry !== null ? entry : { handler: entry };
+      const unknown = unknownName(others, { handler, config });
+      if (unknown !== undefined) {
+        throw new WapixError('WAPIX_INVALID_ROUTE', `${which}: ${unknown}`);
+      }
       if (typeof handler !== 'function') {
         const message = `${which}: the handler is no function but of type ${typeof handler}`;
         throw new WapixError('WAPIX_INVALID_ROUTE', message);
