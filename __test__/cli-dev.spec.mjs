@@ -215,12 +215,31 @@ const FILTERS = [
     restarts: ['../other/routes/get.ts'],
     not: ['../other/routes/.a.ts', '../other/routes/node_modules/a.js'],
   },
+  {
+    what: 'linked packages, and what is built of them',
+    linked: ['../shared', '..'],
+    exclude: ['src/generated'],
+    restarts: ['../shared/src/a.ts', '../shared/dist/a.js', '../tsconfig.json', 'src/a.ts'],
+    not: [
+      '../shared/node_modules/a/index.js',
+      '../shared/.cache/a.js',
+      '../shared/src/generated/a.ts',
+      '../.git/HEAD',
+      'dist/a.js',
+    ],
+  },
 ];
 
-for (const { what, routes = 'src/routes', include = [], exclude = [], ...files } of FILTERS) {
+for (const { what, include = [], exclude = [], ...files } of FILTERS) {
+  const { routes = 'src/routes', linked = [] } = files;
   test(`dev restarts for ${what}`, (t) => {
     const root = resolve('/project');
-    const filter = createFilter(root, resolve(root, routes), { include, exclude });
+    const filter = createFilter(
+      root,
+      resolve(root, routes),
+      linked.map((directory) => resolve(root, directory)),
+      { include, exclude },
+    );
     t.false(filter.ignores(root));
     for (const file of files.restarts) t.true(filter.restarts(resolve(root, file)), file);
     for (const file of files.not) t.false(filter.restarts(resolve(root, file)), file);

@@ -1,4 +1,4 @@
-import { relative, resolve, sep } from 'node:path';
+import { isAbsolute, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import type { WatchOptions } from './options.js';
 
@@ -18,41 +18,51 @@ const WRITTEN_BY_SERVERS = ['**/*.log', '**/*.{db,sqlite,sqlite3}', '**/*-{journ
 /**
  * @param project - the project's directory, to which globs are relative
  * @param routes - the routes directory: watched wherever it is
+ * @param linked - directories of packages outside of the project; globs are relative to each
  */
-export function createFilter(project: string, routes: string, options: WatchOptions): WatchFilter {
+export function createFilter(
+  project: string,
+  routes: string,
+  linked: readonly string[],
+  options: WatchOptions,
+): WatchFilter {
   const include = options.include.map(toGlob);
   const included = matcher(include, false);
   const excluded = matcher(options.exclude.map(toGlob), true);
   const written = include.length > 0 ? () => false : matcher(WRITTEN_BY_SERVERS, true);
   const namesDots = include.some((glob) => /(^|\/)\./.test(glob));
-  const output = BUILD_OUTPUT.filter(
-    (name) =>
-      !include.some((glob) => glob.startsWith(`${name}/`)) &&
-      !`${routes}${sep}`.startsWith(`${resolve(project, name)}${sep}`),
-  );
+  const output = BUILD_OUTPUT.filter((name) => !include.some((glob) => glob.startsWith(`${name}/`)))
+    .map((name) => resolve(project, name))
+    .filter((directory) => !isWithin(directory, routes));
+  const roots = [project, routes, ...linked];
 
   const ignores = (path: string): boolean => {
-    const local = localPath(project, routes, path);
+    const local = localPath(roots, path);
     const segments = local.split('/').filter((segment) => segment !== '');
     if (segments.some((segment) => NEVER_WATCHED.has(segment))) return true;
     if (!namesDots && segments.some((segment) => /^\.(?!well-known$)/.test(segment))) return true;
-    if (local !== '' && output.includes(segments[0] as string)) return true;
+    // That of a linked package is what is imported of it.
+    if (output.some((directory) => isWithin(directory, path))) return true;
     return excluded(local) || written(local);
   };
   return {
     ignores,
     restarts: (path) => {
       if (ignores(path)) return false;
-      return include.length === 0 || included(localPath(project, routes, path));
+      return include.length === 0 || included(localPath(roots, path));
     },
   };
 }
 
-/** Relative to the project, or to a routes directory outside it; with `/`. */
-function localPath(project: string, routes: string, path: string): string {
-  const inProject = relative(project, path);
-  const local = inProject.startsWith('..') ? relative(routes, path) : inProject;
-  return local.split(sep).join('/');
+/** Relative to the first of `roots` that it is in; with `/`. */
+function localPath(roots: readonly string[], path: string): string {
+  const root = roots.find((directory) => isWithin(directory, path)) ?? '';
+  return relative(root, path).split(sep).join('/');
+}
+
+function isWithin(directory: string, path: string): boolean {
+  const local = relative(directory, path);
+  return !(local === '..' || local.startsWith(`..${sep}`) || isAbsolute(local));
 }
 
 /** As in .gitignore, a glob without a slash matches a name at any depth. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { createFilter } from './filter.js';
+import { linkedPackages } from './linked.js';
 import type { ServeOptions, WatchOptions } from './options.js';
 import { openPort, PORTS_ARE_INHERITED } from './port.js';
 import { report } from './report.js';
@@ -15,8 +16,10 @@ export async function watch(serve: ServeOptions, options: WatchOptions): Promise
   const port = PORTS_ARE_INHERITED ? await openPort(serve) : undefined;
   // An ES module only.
   const chokidar = await import('chokidar');
-  const filter = createFilter(process.cwd(), serve.routes, options);
-  const watcher = chokidar.watch([process.cwd(), serve.routes], {
+  const project = process.cwd();
+  const linked = linkedPackages(project);
+  const filter = createFilter(project, serve.routes, linked, options);
+  const watcher = chokidar.watch([project, serve.routes, ...linked], {
     ignored: (path) => filter.ignores(path),
     ignoreInitial: true,
   });
