@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
@@ -44,6 +44,40 @@ test('dev: route files added, renamed and deleted are noticed', async (t) => {
   rmSync(path('src/routes/renamed/get.ts'));
   await run.restart();
   t.is((await call(`${url}/renamed`)).status, 404);
+});
+
+test('dev: files that come when their directory is about to be watched are noticed', async (t) => {
+  const { root, path, write } = project(t, {
+    'src/routes/get.ts': answering('"root"'),
+    // Between the reading of a new directory and the watching of it.
+    'hook.cjs': `const fs = require('node:fs');
+      const { watch } = fs;
+      let content = ${JSON.stringify(answering('"new"'))};
+      fs.watch = (path, ...rest) => {
+        if (content && /new$/.test(path)) {
+          fs.mkdirSync(path + '/deep');
+          for (const file of ['get.ts', 'deep/get.ts']) fs.writeFileSync(path + '/' + file, content);
+          content = undefined;
+        }
+        return watch(path, ...rest);
+      };
+      require('node:module').syncBuiltinESMExports();`,
+  });
+  const env = { NODE_OPTIONS: `--require ${JSON.stringify(path('hook.cjs'))}` };
+  const run = wapix(t, root, ['dev', '-p', '0'], env);
+  const url = await run.url();
+  mkdirSync(path('src/routes/new'));
+  await run.restart();
+  t.is(await bodyOf(`${url}/new`), 'new');
+  t.is(await bodyOf(`${url}/new/deep`), 'new');
+  for (const [file, at] of [
+    ['new/get.ts', '/new'],
+    ['new/deep/get.ts', '/new/deep'],
+  ]) {
+    write(`src/routes/${file}`, answering('"changed"'));
+    await run.restart();
+    t.is(await bodyOf(`${url}${at}`), 'changed');
+  }
 });
 
 test('dev: a route has its config', async (t) => {

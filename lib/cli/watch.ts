@@ -1,6 +1,8 @@
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { constants } from 'node:os';
-import { createFilter } from './filter.js';
+import { join } from 'node:path';
+import { createFilter, type WatchFilter } from './filter.js';
 import { linkedPackages } from './linked.js';
 import type { ServeOptions, WatchOptions } from './options.js';
 import { openPort, PORTS_ARE_INHERITED } from './port.js';
@@ -33,13 +35,51 @@ export async function watch(serve: ServeOptions, options: WatchOptions): Promise
     refreshTypes(serve.routes);
   };
   let timer: NodeJS.Timeout | undefined;
+  let isChanged = false;
+  const added = new Set<string>();
+  const settle = (): void => {
+    const missed = missedIn(added, watcher.getWatched(), filter);
+    added.clear();
+    watcher.add(missed);
+    if (isChanged || missed.length > 0) restart();
+    isChanged = false;
+  };
   watcher.on('all', (event, path) => {
-    if (event === 'addDir' || event === 'unlinkDir' || !filter.restarts(path)) return;
+    if (event === 'addDir') added.add(path);
+    else if (event !== 'unlinkDir' && filter.restarts(path)) isChanged = true;
+    else return;
     clearTimeout(timer);
-    timer = setTimeout(restart, DEBOUNCE_MS);
+    timer = setTimeout(settle, DEBOUNCE_MS);
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => supervisor.stop(128 + constants.signals[signal]));
   }
   restart();
+}
+
+/**
+ * What is in new directories and is not watched: chokidar reads a directory before it watches it, and
+ * what comes in between it never sees.
+ */
+function missedIn(
+  directories: ReadonlySet<string>,
+  watched: Readonly<Record<string, readonly string[]>>,
+  filter: WatchFilter,
+): string[] {
+  return [...directories].flatMap((directory) => {
+    const known = new Set(watched[directory]);
+    return namesIn(directory)
+      .filter((name) => !known.has(name))
+      .map((name) => join(directory, name))
+      .filter((path) => !filter.ignores(path));
+  });
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    // It is gone again.
+    return [];
+  }
 }
