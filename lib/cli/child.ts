@@ -3,9 +3,11 @@
  * serves them when it is told to: until then the process before it serves.
  */
 import { existsSync, readdirSync } from 'node:fs';
+import type inspector from 'node:inspector';
 import { setTimeout } from 'node:timers/promises';
 import type { Server } from '../../index.js';
 import type { RouteFile } from '../routes/scan.js';
+import type { DebuggerPort } from './debugger.js';
 import { ErrorPages } from './error-pages.js';
 import type { Order, Report } from './messages.js';
 import { toMistake } from './mistake.js';
@@ -24,6 +26,7 @@ class Child {
   readonly #pages = new ErrorPages();
   #server: Server | undefined;
   #files: readonly RouteFile[] | undefined;
+  #inspector: typeof inspector | undefined;
 
   constructor(options: ServeOptions) {
     this.#options = options;
@@ -33,6 +36,7 @@ class Child {
     if (order.type === 'load') await this.#load();
     else if (order.type === 'show') this.#pages.show(order.mistake);
     else if (order.type === 'listen') await this.#listen(order);
+    else if (order.type === 'debug') await this.#debug(order.at);
     else this.#end(order.type === 'leave');
   }
 
@@ -62,6 +66,11 @@ class Child {
     }
   }
 
+  async #debug({ port, host }: DebuggerPort): Promise<void> {
+    this.#inspector = (await import('node:inspector')).default;
+    this.#inspector.open(port, host);
+  }
+
   async #listen({ port, takeover }: Extract<Order, { type: 'listen' }>): Promise<void> {
     const { listen, prepareAlone } = await import('./serve.js');
     const server = this.#server ?? prepareAlone(this.#options, this.#pages);
@@ -80,6 +89,8 @@ class Child {
     const { successor } = INHERITED;
     const leave = { deadline: LEAVE_DEADLINE_MS, successor };
     this.#server.close(isSucceeded && PORTS_ARE_INHERITED ? leave : {}, () => process.exit());
+    // Its port is the next process's.
+    this.#inspector?.close();
     // Since it has returned, nobody else is accepted.
     send({ type: 'left' });
   }

@@ -1,4 +1,5 @@
 import type { RouteFile } from '../routes/scan.js';
+import type { DebuggerPort } from './debugger.js';
 import type { Mistake } from './mistake.js';
 
 /** What the supervisor tells a process of its own. */
@@ -13,6 +14,8 @@ export type Order =
       /** Whether a process before has the port, and lets go of it. */
       readonly takeover: boolean;
     }
+  /** Wait for a debugger, as no process before does any more. */
+  | { readonly type: 'debug'; readonly at: DebuggerPort }
   /** Another process serves from now on. */
   | { readonly type: 'leave' }
   | { readonly type: 'stop' };

@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { routeTable } from './banner.js';
+import type { DebuggerPort } from './debugger.js';
 import type { Order, Report } from './messages.js';
 import type { Mistake } from './mistake.js';
 import type { ServeOptions } from './options.js';
@@ -23,6 +24,7 @@ type Listening = Extract<Report, { type: 'listening' }>;
 export class Supervisor {
   readonly #options: ServeOptions;
   readonly #shared: Port | undefined;
+  readonly #debuggerPort: DebuggerPort | undefined;
   /** A process that has been started to load the routes at the next change. */
   #spare: ChildProcess | undefined;
   /** The process that loads the routes, to take over. */
@@ -36,10 +38,18 @@ export class Supervisor {
   #stopping = false;
   #table: string | undefined;
 
-  /** @param shared - what to listen on; without it, each process listens by itself */
-  constructor(options: ServeOptions, shared: Port | undefined) {
+  /**
+   * @param shared - what to listen on; without it, each process listens by itself
+   * @param debuggerPort - where the process that serves waits for a debugger, if it is to
+   */
+  constructor(
+    options: ServeOptions,
+    shared: Port | undefined,
+    debuggerPort: DebuggerPort | undefined,
+  ) {
     this.#options = options;
     this.#shared = shared;
+    this.#debuggerPort = debuggerPort;
     this.#port = shared?.number ?? options.port;
   }
 
@@ -148,6 +158,7 @@ export class Supervisor {
 
   #announce(child: ChildProcess, { port, url, files }: Listening, ms: number): void {
     if (child !== this.#serving || this.#stopping || !files) return;
+    if (this.#debuggerPort) tell(child, { type: 'debug', at: this.#debuggerPort });
     const table = routeTable(files);
     const changed = table !== this.#table;
     this.#table = table;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { leaveDebuggerPort } from './debugger.js';
 import { createFilter, type WatchFilter } from './filter.js';
 import { linkedPackages } from './linked.js';
 import type { ServeOptions, WatchOptions } from './options.js';
@@ -15,6 +16,7 @@ const DEBOUNCE_MS = 30;
 
 /** `wapix dev`: serves from a process of its own, a fresh one after each change. */
 export async function watch(serve: ServeOptions, options: WatchOptions): Promise<void> {
+  const debuggerPort = leaveDebuggerPort();
   const port = PORTS_ARE_INHERITED ? await openPort(serve) : undefined;
   // An ES module only.
   const chokidar = await import('chokidar');
@@ -29,7 +31,7 @@ export async function watch(serve: ServeOptions, options: WatchOptions): Promise
   // Before the first start, so that whatever is changed once the URL is printed is noticed.
   await once(watcher, 'ready');
 
-  const supervisor = new Supervisor(serve, port);
+  const supervisor = new Supervisor(serve, port, debuggerPort);
   const restart = (): void => {
     supervisor.restart();
     refreshTypes(serve.routes);
