@@ -54,6 +54,15 @@ const FILES = {
     };
     export default handler;
   `,
+  'src/routes/proxied/get.ts': `
+    import { json, type Ok } from 'wapix';
+    import type { RequestHandler } from './$types.js';
+    export const named: RequestHandler<Ok<string> | globalThis.Response> = () => new Response();
+    // @ts-expect-error: a web Response that it does not name
+    export const wrong: RequestHandler<Ok<string>> = () => new Response();
+    const handler: RequestHandler = (req) => (req.query.a ? json(1) : fetch('http://other.example'));
+    export default handler;
+  `,
   'src/routes/users/$userId/get.ts': USER,
   'src/routes/users/$userId/posts/$post-id/put.ts': `
     import { json, type Ok } from 'wapix';

@@ -18,7 +18,7 @@ export type Params = {${parameters(pattern)}};
 
 /** A handler of this directory: its \`req.params\` are \`Params\`. */
 export type RequestHandler<
-  Response extends HttpResult<any> = HttpResult<any>,
+  Response extends HttpResult<any> | globalThis.Response = HttpResult<any> | globalThis.Response,
   Body = any,
   Query = Record<string, string>,
 > = Handler<Params, Response, Body, Query>;
