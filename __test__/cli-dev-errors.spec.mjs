@@ -132,6 +132,29 @@ test('dev: a handler that throws is a page for a browser, and JSON for everybody
   t.is(run.stderr.match(/failed: TypeError/g).length, 2);
 });
 
+test('dev: what is thrown and is no error is shown as it is', async (t) => {
+  const { run, write } = await dev(t, {
+    'src/routes/$what/get.js': `const thrown = { text: 'so', object: { a: 1 }, bare: Object.create(null) };
+      export default ({ params }) => { throw thrown[params.what]; };`,
+  });
+  const url = await run.url();
+  for (const [what, shown] of [
+    ['text', '<h1>so</h1>'],
+    ['object', '<h1>{ a: 1 }</h1>'],
+    ['bare', '<h1>[Object: null prototype] {}</h1>'],
+  ]) {
+    const { status, body } = await go(`${url}/${what}`);
+    t.is(status, 500);
+    t.true(body.includes(shown), body);
+  }
+  write('src/routes/get.js', 'throw { a: 1 };');
+  write('src/routes/post.js', 'throw Object.create(null);');
+  await run.prints(
+    /could not be loaded\.\n +{ a: 1 }\n +\[Object: null prototype\] {}\n/,
+    'stderr',
+  );
+});
+
 test('start: a handler that throws is JSON for a browser, too', async (t) => {
   const { root } = project(t, { 'lib/routes/$id/get.ts': THROWING });
   const run = wapix(t, root, ['start', '-p', '0', '--host', '127.0.0.1']);

@@ -31,7 +31,12 @@ function dependenciesOf(directory: string): string[] {
   return names.filter((name) => name !== 'wapix');
 }
 
-type Package = Partial<Record<`${'d' | 'devD' | 'optionalD' | 'peerD'}ependencies`, object>>;
+interface Package {
+  readonly dependencies?: object;
+  readonly devDependencies?: object;
+  readonly optionalDependencies?: object;
+  readonly peerDependencies?: object;
+}
 
 /** What npm reads; nothing where there is no package.json, or it is being written. */
 function readPackage(directory: string): Package {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { causesOf, WapixError } from '../errors.js';
 import { codeFrame, placeOf } from './frame.js';
 
@@ -61,7 +62,9 @@ function explain(error: SystemError): string[] {
 
 /** An error of the user's own code: without the frames of Node, the loader and wapix. */
 function stackOf(error: unknown): string[] {
-  if (!(error instanceof Error)) return [String(error)];
+  if (!(error instanceof Error)) {
+    return (typeof error === 'string' ? error : inspect(error)).split('\n');
+  }
   const stack = error.stack?.includes(error.message) ? error.stack : `${error}\n${error.stack}`;
   const notTheirs = ['node:', join('node_modules', 'jiti'), join(__dirname, '..')];
   return stack

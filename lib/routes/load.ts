@@ -155,5 +155,6 @@ function toLoadError(failures: readonly { file: string; error: unknown }[]): Wap
 
 /** Routes that import the same broken file fail with as many errors that say the same. */
 function distinct(errors: readonly unknown[]): unknown[] {
-  return [...new Map(errors.map((error) => [String(error), error])).values()];
+  const keyOf = (error: unknown) => (error instanceof Error ? String(error) : error);
+  return [...new Map(errors.map((error) => [keyOf(error), error])).values()];
 }
