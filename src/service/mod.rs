@@ -5,6 +5,7 @@ mod matched;
 mod response;
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -306,9 +307,14 @@ impl<H: Handler> Service<H> {
             head,
         } = parsed;
         let target = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
+        // In absolute form a query may follow the host at once: the path is `/` then (RFC 9110, 4.2.3).
+        let target = match target.starts_with('?') {
+            true => Cow::Owned(format!("/{target}")),
+            false => Cow::Borrowed(target),
+        };
         self.hand_over(matched.into_request(
             method,
-            target,
+            &target,
             head.version,
             Fields::Map(&head.headers),
             body,
