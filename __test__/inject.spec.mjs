@@ -35,6 +35,13 @@ for (const ioThreads of [0, 1]) {
     t.is(server.address(), null);
   });
 
+  test(`ioThreads ${ioThreads}: a response may have a head of any size`, async (t) => {
+    const many = Array.from({ length: 5_000 }, (_, at) => [`x-${at}`, 'a'.repeat(20)]);
+    const server = make({ '/': { get: () => json({}, Object.fromEntries(many)) } });
+    const { headers } = await server.inject('/');
+    t.is([...headers.keys()].filter((name) => name.startsWith('x-')).length, many.length);
+  });
+
   test(`ioThreads ${ioThreads}: methods, headers and bodies of every kind cross`, async (t) => {
     const server = make({
       '/echo': {

@@ -9,6 +9,9 @@ import type { BindingServer } from './native.js';
 /** Statuses whose `Response` has no body (Fetch Standard, null body status). */
 const NULL_BODY = new Set([204, 205, 304]);
 
+/** A response of the process's own is no attack: its head may be larger than Node's clients take. */
+const LARGEST_HEAD = 2 ** 31 - 1;
+
 /** What a request without an origin is asked of. */
 const ORIGIN = 'http://localhost';
 
@@ -45,7 +48,9 @@ export class Injection {
         path: pathname + search,
         headers: { host: new URL(request.url).host, ...Object.fromEntries(request.headers) },
         createConnection: this.#connect,
+        maxHeaderSize: LARGEST_HEAD,
       });
+      sent.maxHeadersCount = 0;
       const leave = () => sent.destroy(signal.reason);
       if (signal.aborted) leave();
       signal.addEventListener('abort', leave, { once: true });
