@@ -217,6 +217,15 @@ test('a deadline is a number from 0 on', (t) => {
   }
 });
 
+test('close of what is no options leaves the server as it was', async (t) => {
+  const server = await serveGet(t, () => text('served'));
+  for (const options of [5_000, 'now', true]) {
+    t.throws(() => server.close(options), { code: 'WAPIX_INVALID_OPTION', message: /deadline/ });
+  }
+  t.true(server.listening);
+  t.is((await request(t, server, 'GET /')).text, 'served');
+});
+
 test('two hundred answers in flight are complete, and no connection is reset', async (t) => {
   const gate = deferred();
   const all = deferred();

@@ -146,6 +146,10 @@ const CLOSE_DEADLINE = 10_000;
 
 /** @throws `WAPIX_INVALID_OPTION` for one that is no number from 0 on */
 export function readDeadline(options: CloseOptions | undefined): number {
+  if (typeof options !== 'object' && options !== undefined) {
+    const message = `close takes { deadline }, and a callback, not ${inspect(options)}`;
+    throw new WapixError('WAPIX_INVALID_OPTION', message);
+  }
   const deadline = options?.deadline ?? CLOSE_DEADLINE;
   if (typeof deadline !== 'number' || !(deadline >= 0)) {
     const message = `deadline is a number of milliseconds, not ${inspect(deadline)}`;
