@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { type AddressInfo, isIP } from 'node:net';
 import type { BindingListening } from '../binding/index.js';
@@ -41,6 +42,9 @@ export interface LeaveOptions extends CloseOptions {
 }
 
 type Callback = (error?: Error) => void;
+
+/** Requests come in this asynchronous context: not in that of who has a server listen, or is the first to `inject`. */
+const NOBODYS = new AsyncResource('WAPIX_SERVER');
 
 const METHODS = new Set(['get', 'post', 'put', 'patch', 'delete', 'head', 'options']);
 
@@ -106,10 +110,8 @@ class Server extends EventEmitter implements Contract {
     this.#makeInjection = () => {
       // A test's requests are no load for more than one thread.
       const native = createNative(table, { ...settings, ...(ioThreads && { ioThreads: 1 }) });
-      return new Injection(
-        native,
-        onWorkOf(native, () => {}),
-      );
+      const onWork = onWorkOf(native, () => {});
+      return NOBODYS.runInAsyncScope(() => new Injection(native, onWork));
     };
   }
 
@@ -200,16 +202,15 @@ class Server extends EventEmitter implements Contract {
     const place = where.inherited ?? (path === undefined ? { port: where.port ?? 0 } : { path });
     const bound = bindTo(
       ip,
-      (ip) =>
-        this.#native.listen(
-          {
-            ...place,
-            ip,
-            ...(backlog === undefined ? {} : { backlog }),
-            ...(where.reusePort ? { reusePort: true } : {}),
-          },
-          this.#onWork,
-        ),
+      (ip) => {
+        const options = {
+          ...place,
+          ip,
+          ...(backlog === undefined ? {} : { backlog }),
+          ...(where.reusePort ? { reusePort: true } : {}),
+        };
+        return NOBODYS.runInAsyncScope(() => this.#native.listen(options, this.#onWork));
+      },
       ({ errno }) => errno,
     );
     if (bound.errno !== undefined) {
