@@ -37,6 +37,23 @@ const OVERLOADS = [
   ['listen(0, host, backlog)', [0, '127.0.0.1', 16]],
 ];
 
+// `PORT=` in the environment, say: neither a port nor a path.
+const REFUSED = [
+  ['listen("")', [''], 'ERR_SOCKET_BAD_PORT'],
+  ['listen({ port: "" })', [{ port: '' }], 'ERR_SOCKET_BAD_PORT'],
+  ['listen({ port: "80x" })', [{ port: '80x' }], 'ERR_SOCKET_BAD_PORT'],
+  ['listen({ path: "" })', [{ path: '' }], 'ERR_INVALID_ARG_VALUE'],
+];
+
+for (const [name, args, code] of REFUSED) {
+  test(`${name} throws, as Node's does`, (t) => {
+    const server = make(t);
+    t.throws(() => createNodeServer().listen(...args), { code });
+    t.throws(() => server.listen(...args), { code });
+    t.false(server.listening);
+  });
+}
+
 for (const [name, args] of OVERLOADS) {
   test(`${name} with and without a callback`, async (t) => {
     const server = make(t);

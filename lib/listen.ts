@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { getSystemErrorMap } from 'node:util';
+import { getSystemErrorMap, inspect } from 'node:util';
 import type { ListenOptions } from '../index.js';
 import { dns } from './lazy.js';
 
@@ -26,9 +26,13 @@ export function readListenArguments(args: readonly unknown[]): ListenArguments {
   const [first, host, backlog] = args.filter((argument) => typeof argument !== 'function');
   if (typeof first === 'object' && first !== null) {
     const options = first as ListenOptions & { backlog?: number };
+    if (options.path === '') {
+      const error = new TypeError("The path of a Unix socket must not be empty. Received ''.");
+      throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
+    }
     return { ...options, ...portOf(options.port), ...callback };
   }
-  if (typeof first === 'string' && !/^\d+$/.test(first)) return { path: first, ...callback };
+  if (typeof first === 'string' && !/^\d*$/.test(first)) return { path: first, ...callback };
   return {
     ...portOf(first),
     ...(typeof host === 'string' ? { host } : {}),
@@ -43,11 +47,11 @@ function portOf(port: unknown): { port?: number } {
   if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number < 65536) {
     return { port: number };
   }
-  if (typeof number !== 'number') {
+  if (typeof number !== 'number' && typeof number !== 'string') {
     const error = new TypeError(`The port must be a number. Received ${String(port)}.`);
     throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
   }
-  const error = new RangeError(`The port should be >= 0 and < 65536. Received ${String(port)}.`);
+  const error = new RangeError(`The port should be >= 0 and < 65536. Received ${inspect(port)}.`);
   throw Object.assign(error, { code: 'ERR_SOCKET_BAD_PORT' });
 }
 
