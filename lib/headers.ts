@@ -20,8 +20,7 @@ const NO_HEADERS: HeaderText = { lines: '', hasContentType: false, contentLength
  */
 export function writeHeaders(headers: ResponseHeaders | undefined): HeaderText {
   if (headers === undefined) return NO_HEADERS;
-  if (Symbol.iterator in headers) {
-    // Its fields are no properties: they would be lost in silence.
+  if (!mayHaveFields(headers)) {
     throw new WapixError(
       'WAPIX_INVALID_HEADER',
       'headers are a plain object; of a Headers or a Map make one with Object.fromEntries()',
@@ -49,6 +48,11 @@ export function writeHeaders(headers: ResponseHeaders | undefined): HeaderText {
     }
   }
   return { lines, hasContentType, contentLength };
+}
+
+/** Whether its properties are fields: those of a `Headers` or a `Map` are none, and would be lost in silence. */
+export function mayHaveFields(headers: ResponseHeaders): boolean {
+  return typeof headers === 'object' && headers !== null && !(Symbol.iterator in headers);
 }
 
 function checkName(name: string): void {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Content, Outbox } from './bridge/outbox.js';
 import { MEDIA_JSON, MEDIA_NONE, MEDIA_TEXT } from './bridge/protocol.js';
 import { WapixError } from './errors.js';
@@ -5,7 +6,7 @@ import type { Exchange } from './exchange.js';
 import { type HeaderText, writeHeaders } from './headers.js';
 import type { Hooks } from './hooks.js';
 import { http } from './lazy.js';
-import { type HttpResult, isResult } from './result.js';
+import { type HttpResult, isResult, isStatus } from './result.js';
 import { toReadable } from './source.js';
 import { discard, ResponseStream } from './stream.js';
 import { fromWebResponse, isWebResponse } from './web-response.js';
@@ -28,6 +29,13 @@ export function respond(exchange: Exchange, result: unknown, responder: Responde
   if (!isResult(result)) {
     if (!isWebResponse(result)) throw invalidResult(result);
     return respond(exchange, fromWebResponse(result), responder);
+  }
+  if (!isStatus(result.status)) {
+    letGo(result);
+    throw new WapixError(
+      'WAPIX_INVALID_STATUS',
+      `the status of a result is an integer from 200 to 599, not ${inspect(result.status)}`,
+    );
   }
   if (result.form === 'stream') return respondStream(exchange, result, responder);
   if (result.form === 'channel') return respondChannel(exchange, result, responder);

@@ -18,6 +18,7 @@ import type {
 } from '../index.js';
 import type { Subscribing } from './channel.js';
 import { WapixError } from './errors.js';
+import { mayHaveFields } from './headers.js';
 
 /** How a result's body becomes content. */
 export type Form = 'none' | 'json' | 'text' | 'stream' | 'channel';
@@ -53,6 +54,11 @@ Object.defineProperty(HttpResult.prototype, brand, { value: true });
 
 export function isResult(value: unknown): value is HttpResult {
   return typeof value === 'object' && value !== null && brand in value;
+}
+
+/** Whether it is the status of a whole response. */
+export function isStatus(code: number): boolean {
+  return Number.isInteger(code) && code >= 200 && code <= 599;
 }
 
 function make<T, Status extends number>(
@@ -143,7 +149,7 @@ export const internalServerError: <T>(
 ) => InternalServerError<T> = helper(500);
 
 export function status<T>(code: number, data?: T, headers?: ResponseHeaders): Contract<T> {
-  if (!Number.isInteger(code) || code < 200 || code > 599) {
+  if (!isStatus(code)) {
     throw new WapixError(
       'WAPIX_INVALID_STATUS',
       `status(${code}): the code of a response is an integer from 200 to 599`,
@@ -182,7 +188,7 @@ function withField(
 ): ResponseHeaders {
   if (headers === undefined) return { [name]: value };
   // What is no plain object is refused when it is written: a copy would have lost its fields.
-  if (Symbol.iterator in headers) return headers;
+  if (!mayHaveFields(headers)) return headers;
   const isGiven = Object.entries(headers).some(
     ([key, given]) => given !== undefined && key.toLowerCase() === name,
   );
