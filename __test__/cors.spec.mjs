@@ -188,6 +188,14 @@ test('cors: an origin function that throws is a 500, and the server lives on', a
   t.is((await ask(t, server, 'GET /', { origin: 'https://other.example' })).status, 200);
 });
 
+test('cors: an origin function that returns a promise lets nobody in: 500', async (t) => {
+  const origin = async (given) => given === ORIGIN;
+  const server = await serve(t, { '/': { get } }, { cors: { origin } });
+  for (const given of [ORIGIN, 'https://other.example']) {
+    t.deepEqual(await ask(t, server, 'GET /', { origin: given }), { status: 500 });
+  }
+});
+
 const REFUSED = [
   ['credentials for everybody', { origin: '*', credentials: true }, /name the origins/],
   ['no origin', {}, /origin/],

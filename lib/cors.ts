@@ -77,7 +77,16 @@ export function readCors(options: CorsOptions): Cors {
 
 function readOrigin(option: CorsOptions['origin']): 'any' | ((origin: string) => boolean) {
   if (option === '*') return 'any';
-  if (typeof option === 'function') return option;
+  if (typeof option === 'function') {
+    return (origin) => {
+      const allowed: unknown = option(origin);
+      if (typeof (allowed as PromiseLike<unknown> | undefined)?.then === 'function') {
+        // It would be taken for true, whatever it becomes.
+        throw invalid('origin: the function returned a promise, and has to return a boolean');
+      }
+      return Boolean(allowed);
+    };
+  }
   const origins = [option].flat();
   for (const origin of origins) {
     if (!isOrigin(origin)) {
