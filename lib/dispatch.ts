@@ -42,6 +42,7 @@ export class Dispatcher {
       addFields: hooks.addFields,
       failed: (exchange, error) => {
         if (isReported(exchange, error)) report(exchange, error);
+        exchange.break();
         this.#inbox.forget(exchange);
         hooks.log?.end(exchange, false);
       },

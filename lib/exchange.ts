@@ -34,7 +34,7 @@ const NO_CONTENT = Buffer.alloc(0);
 export class Exchange {
   /** The client left: what is answered now goes nowhere. */
   cancelled = false;
-  /** The client has left amid the body, or sent what is none. */
+  /** The client has left amid the body, or sent what is none; or the response has failed. */
   isBroken = false;
   controller: AbortController | undefined;
   stream: ResponseStream | undefined;
@@ -147,11 +147,14 @@ export class Exchange {
 
   /** The body could not be read to its end: `status` says why, `limit` is the one that it exceeds. */
   failBody(status: number, limit: number): void {
-    if (status === 400) {
-      this.isBroken = true;
-      this.controller?.abort();
-    }
+    if (status === 400) this.break();
     this.requestBody?.fail(status, limit);
+  }
+
+  /** The response never comes to its end. */
+  break(): void {
+    this.isBroken = true;
+    this.controller?.abort();
   }
 
   /** The client has left. */
