@@ -356,7 +356,7 @@ export interface Backplane {
  * Has a channel's events in a stream of Redis 7 or newer, `wapix:channel:NAME`, as many as `history.events`,
  * and 1,000 at least. Ids are the stream's.
  *
- * @param options.url - `redis://user:password@host:port/database`, or `unix:///path`; not `rediss:`, over TLS
+ * @param options.url - `redis://user:password@host:port/database`, or `unix:///path`; `rediss:` over TLS
  * @param options.queue - how many events wait for a Redis that cannot be reached, before publishing fails.
  *   Default: 0
  * @throws `WAPIX_INVALID_OPTION`

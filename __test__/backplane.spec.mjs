@@ -3,9 +3,10 @@
 import test from 'ava';
 import { channel, redis } from 'wapix';
 import { startApp } from './helpers/backplane.mjs';
+import { REDIS } from './helpers/certificate.mjs';
 import { subscribe } from './helpers/event-source.mjs';
 import { until } from './helpers/events.mjs';
-import { startRedis } from './helpers/redis.mjs';
+import { overTls, startRedis } from './helpers/redis.mjs';
 
 // There is no Redis for Windows.
 const withRedis = process.platform === 'win32' ? test.skip : test;
@@ -189,4 +190,17 @@ test('an address that is none is refused where it is written', (t) => {
   }
   const backplane = { url: 'http://a', queue: 0 };
   t.throws(() => channel('no address', { backplane }), { code: 'WAPIX_INVALID_OPTION' });
+});
+
+withRedis('over TLS, where the certificate is one that the system trusts', async (t) => {
+  const url = await overTls(t, await startRedis(t));
+  const app = await startApp(t, { url }, { SSL_CERT_FILE: REDIS.authorityFile });
+  const client = await follow(t, app);
+  const { id } = await app.publish(1);
+  t.deepEqual(await client.data(1), [1]);
+  t.is(client.lastEventId, id);
+
+  const other = await startApp(t, { url });
+  t.is((await other.publish(2)).error, 'WAPIX_BACKPLANE_UNAVAILABLE');
+  await until(() => /certificate/.test(other.stderr), 'the log says why');
 });

@@ -6,9 +6,10 @@ const APP = join(import.meta.dirname, 'backplane-app.mjs');
 const KILLED = { error: 'killed' };
 
 /** A process that serves the channel of `backplane-app.mjs`, and publishes what it is asked to. */
-export async function startApp(t, settings) {
+export async function startApp(t, settings, env = {}) {
   const child = fork(APP, [JSON.stringify(settings)], {
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    env: { ...process.env, ...env },
   });
   let address;
   const pending = new Map();

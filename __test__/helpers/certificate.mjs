@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 const read = (name) => readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8');
 
@@ -15,6 +16,13 @@ export const CLIENT = {
   authority: read('client-authority.cert.pem'),
   cert: read('client.cert.pem'),
   key: read('client.key.pem'),
+};
+
+/** A certificate for localhost that an authority has issued, its key, and the file of the authority's. */
+export const REDIS = {
+  cert: read('redis.cert.pem'),
+  key: read('redis.key.pem'),
+  authorityFile: fileURLToPath(new URL('../fixtures/redis-authority.cert.pem', import.meta.url)),
 };
 
 /** A key that belongs to no certificate. */

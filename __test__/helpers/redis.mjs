@@ -4,6 +4,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text as readText } from 'node:stream/consumers';
+import { createServer } from 'node:tls';
+import { REDIS } from './certificate.mjs';
 import { once, until } from './events.mjs';
 import { installed } from './installed.mjs';
 
@@ -62,4 +64,23 @@ export async function startRedis(t) {
   });
   await redis.start();
   return redis;
+}
+
+/** The address of the same Redis over TLS, as `localhost`. */
+export async function overTls(t, { path }) {
+  const { key, cert } = REDIS;
+  const sockets = new Set();
+  const server = createServer({ key, cert }, (near) => {
+    const far = connect(path);
+    near.pipe(far).pipe(near);
+    for (const socket of [near, far]) sockets.add(socket.on('error', () => socket.destroy()));
+  });
+  // Of who does not trust the certificate.
+  server.on('tlsClientError', () => {});
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  await once(server.listen(0, 'localhost'), 'listening');
+  return `rediss://localhost:${server.address().port}`;
 }
