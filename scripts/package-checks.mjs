@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { runChecks } from './checks.mjs';
 import { output, succeeds } from './run.mjs';
 
-/** In KiB, somewhat above what they were in November 2026 (66, 7 and 5044): what exceeds them is a decision. */
+/** In KiB, somewhat above what they were in November 2026 (63, 7 and 5044): what exceeds them is a decision. */
 const BUDGET = { wapix: 72, 'create-wapix': 10, binary: 5250 };
 /** The minor version that `scripts/setup.mjs` links a release for. */
 const NEWEST_GLIBC = 28;
