@@ -632,6 +632,7 @@ export interface ListenOptions {
 
 /** An HTTP server, shaped like Node's `http.Server`. */
 export interface Server extends EventEmitter {
+  /** @throws `WAPIX_INVALID_OPTION` for options of Node's that are none here, as `fd` and `signal` */
   listen(port?: number, host?: string, callback?: () => void): this;
   listen(port: number, callback: () => void): this;
   listen(options: ListenOptions, callback?: () => void): this;

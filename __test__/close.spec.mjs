@@ -211,6 +211,15 @@ for (const [name, args] of [
   });
 }
 
+test('a misspelt option is refused, and the server goes on', async (t) => {
+  const server = await serve(t, {});
+  t.throws(() => server.close({ dedline: 5 }), {
+    code: 'WAPIX_INVALID_OPTION',
+    message: /dedline/,
+  });
+  t.true(server.listening);
+});
+
 test('a deadline is a number from 0 on', (t) => {
   for (const deadline of [-1, Number.NaN, '10']) {
     t.throws(() => createServer({}).close({ deadline }), { code: 'WAPIX_INVALID_OPTION' });

@@ -45,6 +45,14 @@ const REFUSED = [
   ['listen({ path: "" })', [{ path: '' }], 'ERR_INVALID_ARG_VALUE'],
 ];
 
+test('an option that there is not is refused, and nothing listens in its place', (t) => {
+  const server = make(t);
+  for (const options of [{ fd: 3 }, { port: 0, prot: 1 }, { port: 0, ipv6Only: true }]) {
+    t.throws(() => server.listen(options), { code: 'WAPIX_INVALID_OPTION', message: /none of/ });
+  }
+  t.false(server.listening);
+});
+
 for (const [name, args, code] of REFUSED) {
   test(`${name} throws, as Node's does`, (t) => {
     const server = make(t);

@@ -1,7 +1,9 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap, inspect } from 'node:util';
 import type { ListenOptions } from '../index.js';
+import { WapixError } from './errors.js';
 import { dns } from './lazy.js';
+import { unknownName } from './options.js';
 
 /** Descriptors that this process was started with; the server's from then on. */
 export interface InheritedPort {
@@ -19,18 +21,29 @@ export interface ListenArguments extends ListenOptions {
   readonly callback?: () => void;
 }
 
+const NAMES = {
+  port: '',
+  host: '',
+  path: '',
+  backlog: '',
+  reusePort: '',
+} satisfies Record<Exclude<keyof ListenArguments, 'inherited' | 'callback'>, string>;
+
 /** Reads the arguments of `listen` as Node's `net.Server` does. */
 export function readListenArguments(args: readonly unknown[]): ListenArguments {
   const last = args.at(-1);
   const callback = typeof last === 'function' ? { callback: last as () => void } : {};
   const [first, host, backlog] = args.filter((argument) => typeof argument !== 'function');
   if (typeof first === 'object' && first !== null) {
-    const options = first as ListenOptions & { backlog?: number };
+    const { inherited, ...options } = first as Omit<ListenArguments, 'callback'>;
+    // Of Node's some: what is asked for with another is not what would be listened to.
+    const unknown = unknownName(options, NAMES);
+    if (unknown !== undefined) throw new WapixError('WAPIX_INVALID_OPTION', unknown);
     if (options.path === '') {
       const error = new TypeError("The path of a Unix socket must not be empty. Received ''.");
       throw Object.assign(error, { code: 'ERR_INVALID_ARG_VALUE' });
     }
-    return { ...options, ...portOf(options.port), ...callback };
+    return { ...options, ...portOf(options.port), ...(inherited && { inherited }), ...callback };
   }
   if (typeof first === 'string' && !/^\d*$/.test(first)) return { path: first, ...callback };
   return {

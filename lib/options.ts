@@ -144,12 +144,16 @@ export function readLivenessPath({ livenessPath }: ServerOptions): string | unde
 /** How long `close` lets requests in flight finish where nobody says, in milliseconds. */
 const CLOSE_DEADLINE = 10_000;
 
-/** @throws `WAPIX_INVALID_OPTION` for one that is no number from 0 on */
+const CLOSE_NAMES = { deadline: '' } satisfies Record<keyof CloseOptions, string>;
+
+/** @throws `WAPIX_INVALID_OPTION` for one that is no number from 0 on, and for what is none of the options */
 export function readDeadline(options: CloseOptions | undefined): number {
   if (typeof options !== 'object' && options !== undefined) {
     const message = `close takes { deadline }, and a callback, not ${inspect(options)}`;
     throw new WapixError('WAPIX_INVALID_OPTION', message);
   }
+  const unknown = unknownName(options ?? {}, CLOSE_NAMES);
+  if (unknown !== undefined) throw new WapixError('WAPIX_INVALID_OPTION', unknown);
   const deadline = options?.deadline ?? CLOSE_DEADLINE;
   if (typeof deadline !== 'number' || !(deadline >= 0)) {
     const message = `deadline is a number of milliseconds, not ${inspect(deadline)}`;

@@ -142,7 +142,8 @@ class Server extends EventEmitter implements Contract {
 
   close(first?: CloseOptions | LeaveOptions | Callback, second?: Callback): this {
     const [options, callback] = typeof first === 'function' ? [undefined, first] : [first, second];
-    const deadline = readDeadline(options);
+    const { successor, ...given } = { successor: undefined, ...options };
+    const deadline = readDeadline(typeof options === 'object' ? given : options);
     if (this.#state === 'resolving') {
       this.#state = 'idle';
       process.nextTick(() => this.emit('close'));
@@ -159,7 +160,7 @@ class Server extends EventEmitter implements Contract {
     if (callback) this.once('close', () => callback());
     this.#state = 'closing';
     this.#address = null;
-    if (options && 'successor' in options) this.#native.leave(deadline, options.successor);
+    if (successor !== undefined) this.#native.leave(deadline, successor);
     else this.#native.close(deadline);
     return this;
   }
