@@ -374,37 +374,3 @@ test('what the signal stopped is not logged; another failure after the client le
   await until(() => errorsNaming('GET /failed').length === 1, 'the failure in the log');
   t.deepEqual(errorsNaming('GET /stopped'), []);
 });
-
-test('the signal of a stream aborts where the stream fails', async (t) => {
-  const given = deferred();
-  const source = manual();
-  const server = await serveGet(t, (req) => {
-    given.resolve([req, req.signal]);
-    return stream(source);
-  });
-  const client = await connect(t, server);
-  client.send(requestBytes('GET /'));
-  const [req, signal] = await given.promise;
-  source.push('begun');
-  await client.through('begun');
-  t.false(signal.aborted);
-  source.destroy(new Error('on purpose'));
-  await client.ended();
-  await aborted(signal);
-  t.is(req.signal, signal);
-});
-
-test('a signal first touched after its stream has failed has aborted', async (t) => {
-  const given = deferred();
-  const source = manual();
-  const server = await serveGet(t, (req) => {
-    given.resolve(req);
-    return stream(source);
-  });
-  const client = await connect(t, server);
-  client.send(requestBytes('GET /'));
-  const req = await given.promise;
-  source.destroy(new Error('on purpose'));
-  await client.response();
-  t.true(req.signal.aborted);
-});

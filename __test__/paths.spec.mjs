@@ -3,8 +3,8 @@
 import { connect as connectHttp2 } from 'node:http2';
 import { text as textOf } from 'node:stream/consumers';
 import test from 'ava';
-import { text } from 'wapix';
-import { request } from './helpers/client.mjs';
+import { json, text } from 'wapix';
+import { connect, request } from './helpers/client.mjs';
 import { once } from './helpers/events.mjs';
 import { originOf, serve } from './helpers/server.mjs';
 
@@ -64,3 +64,10 @@ for (const [spelling, expected] of SPELLINGS) {
     t.is(meant(head[':status'], await textOf(sent)), expected, 'HTTP/2');
   });
 }
+
+test('a request target in absolute form without a path has the path /', async (t) => {
+  const server = await serve(t, { '/': { get: ({ url, query }) => json({ url, query }) } });
+  const client = await connect(t, server);
+  client.send('GET http://other?x=1 HTTP/1.1\r\nHost: test\r\n\r\n');
+  t.deepEqual((await client.response()).json, { url: '/?x=1', query: { x: '1' } });
+});

@@ -42,13 +42,6 @@ test('HEAD on a GET route is HEAD to its handler', async (t) => {
   t.is((await request(t, server, 'HEAD /')).field('x-method'), 'HEAD');
 });
 
-test('a request target in absolute form without a path has the path /', async (t) => {
-  const server = await serve(t, { '/': { get: ({ url, query }) => json({ url, query }) } });
-  const client = await connect(t, server);
-  client.send('GET http://other?x=1 HTTP/1.1\r\nHost: test\r\n\r\n');
-  t.deepEqual((await client.response()).json, { url: '/?x=1', query: { x: '1' } });
-});
-
 test('a request target in absolute form is a path like any other', async (t) => {
   const read = ({ url, params }) => [url, params.b];
   t.deepEqual(await seen(t, read, 'GET http://test/a/1/2?x=y'), ['/a/1/2?x=y', '1']);

@@ -4,6 +4,7 @@ import { WapixError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { http } from './lazy.js';
 import { unknownName } from './options.js';
+import { isPromise } from './promise.js';
 import type { Request } from './request.js';
 import { noContent } from './result.js';
 
@@ -80,7 +81,7 @@ function readOrigin(option: CorsOptions['origin']): 'any' | ((origin: string) =>
   if (typeof option === 'function') {
     return (origin) => {
       const allowed: unknown = option(origin);
-      if (typeof (allowed as PromiseLike<unknown> | undefined)?.then === 'function') {
+      if (isPromise(allowed)) {
         // It would be taken for true, whatever it becomes.
         throw invalid('origin: the function returned a promise, and has to return a boolean');
       }

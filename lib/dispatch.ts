@@ -6,6 +6,7 @@ import { WapixError } from './errors.js';
 import type { Exchange, Route } from './exchange.js';
 import type { Hooks } from './hooks.js';
 import type { BindingBridge } from './native.js';
+import { isPromise } from './promise.js';
 import type { Trust } from './proxy.js';
 import { Request } from './request.js';
 import { RequestBody } from './request-body.js';
@@ -176,10 +177,6 @@ export class Dispatcher {
     respondError(exchange, error, this.#responder);
     this.#hooks.log?.end(exchange, !exchange.cancelled);
   }
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 }
 
 /** Whether anybody is to hear of it: a client's mistake is no concern. */

@@ -32,7 +32,7 @@ struct Place {
     runtime: Runtime,
     bridge: Arc<Bridge>,
     /// The bridge has something for JavaScript.
-    work: Arc<Notify>,
+    has_work: Arc<Notify>,
     wake: Arc<Wake>,
 }
 
@@ -99,7 +99,7 @@ impl IoThreads {
         let Place {
             runtime,
             bridge,
-            work: has_work,
+            has_work,
             wake,
         } = place;
         // Refused only while the environment ends: then nobody is there to wake.
@@ -165,10 +165,10 @@ impl Place {
                 .max_queue_size::<0>()
                 .build()?,
         );
-        let work = Arc::new(Notify::new());
+        let has_work = Arc::new(Notify::new());
         let bridge = {
-            let work = Arc::clone(&work);
-            Bridge::new(Box::new(move || work.notify_one()))
+            let has_work = Arc::clone(&has_work);
+            Bridge::new(Box::new(move || has_work.notify_one()))
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -180,7 +180,7 @@ impl Place {
         Ok(Self {
             runtime,
             bridge,
-            work,
+            has_work,
             wake,
         })
     }

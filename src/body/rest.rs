@@ -28,11 +28,7 @@ pub(crate) struct Rest {
 impl StreamBody {
     /// Tells the connection where all it has to do is to send chunks.
     pub(super) fn offer_rest(&self, state: &State) {
-        let has_file = state.file.is_some() || self.has_file();
-        if has_file || !(state.is_subscribed || state.next.is_some()) {
-            return;
-        }
-        if let Some((passage, Framing::Chunked)) = &state.passage
+        if let (true, Some((passage, Framing::Chunked))) = (state.has_only_chunks(), &state.passage)
             && !passage.is_taken_over()
         {
             passage.offer_rest(Rest {
@@ -50,7 +46,8 @@ impl Rest {
     pub(crate) fn into_body(self) -> Option<StreamBody> {
         {
             let mut state = self.shared.lock();
-            if state.closed {
+            // Since it was offered, a file may have come, which only the other body has.
+            if state.closed || !state.has_only_chunks() {
                 return None;
             }
             state.is_taken_over = true;

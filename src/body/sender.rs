@@ -293,6 +293,11 @@ impl State {
         self.chunks.is_empty() && self.tail.is_empty()
     }
 
+    /// Whether what follows is chunks, and all its connection has to do.
+    pub(super) fn has_only_chunks(&self) -> bool {
+        self.is_subscribed || self.next.is_some()
+    }
+
     pub(super) fn is_drained(&self) -> bool {
         self.end == Some(End::Complete) && self.is_empty() && self.uncounted == 0
     }

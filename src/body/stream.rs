@@ -140,10 +140,6 @@ impl StreamBody {
         self.shared.lock().next = Some(next);
     }
 
-    pub(super) fn has_file(&self) -> bool {
-        self.file.is_some()
-    }
-
     pub(super) fn abort_with(&self, abort: Arc<dyn Abort>) {
         self.shared.lock().abort = Some(abort);
     }
@@ -184,6 +180,10 @@ impl StreamBody {
             if let Some(placeholder) = state.pop_placeholder() {
                 return Poll::Ready(Ok(Some(placeholder)));
             }
+            let file = state.file.take();
+            if file.is_some() {
+                state.next = None;
+            }
             let chunk = state.pop();
             if chunk.is_none() {
                 match state.end {
@@ -201,7 +201,7 @@ impl StreamBody {
                 state.sending();
             }
             let report = chunk.as_ref().map_or(0, |chunk| state.took(chunk.len()));
-            (chunk, report, state.file.take())
+            (chunk, report, file)
         };
         self.shared.report(report);
         if let Some(source) = file {

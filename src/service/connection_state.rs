@@ -25,9 +25,9 @@ pub(crate) struct ConnectionState {
     /// Held by each body that is read as it comes, for as long as there may be more of it.
     pub(super) to_come: Arc<()>,
     /// All has been read of the request that is answered next.
-    pub(crate) is_read: AtomicBool,
+    pub(super) is_read: AtomicBool,
     /// It asked for the connection to end with its response (RFC 9112, 9.6).
-    pub(crate) asked_to_close: AtomicBool,
+    pub(super) asked_to_close: AtomicBool,
     /// hyper has handed over a request since this was last looked at.
     pub(crate) has_begun: AtomicBool,
     /// The last request that was answered came whole, was answered whole, and said nothing of the connection:
