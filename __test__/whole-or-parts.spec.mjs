@@ -1,4 +1,5 @@
-// A request that arrives in one piece and the same one in two are read by different code: both come to the same.
+// A request that arrives in one piece, the same one in two, and one that repeats the header section of the one before
+// are read by different code: all come to the same.
 
 import test from 'ava';
 import { json } from 'wapix';
@@ -103,10 +104,15 @@ const REQUESTS = {
   'Connection: of more': get('Connection: keep-alive, x-a', 'X-A: b'),
 };
 
+/** What of it is kept alive answers this, too. */
+const LAST = head('GET /last HTTP/1.1', 'Host: a', 'Connection: close');
+/** How often a request is sent again on its connection. */
+const TIMES = 4;
+
 /** Everything that an answer says but for when it was given. */
 async function answered(t, server, parts) {
   const client = await connect(t, server);
-  client.send(parts[0]);
+  if (parts.length > 0) client.send(parts[0]);
   if (parts.length > 1) {
     // Read by the time that another connection has had its answer, which began after it.
     const other = await connect(t, server);
@@ -114,8 +120,7 @@ async function answered(t, server, parts) {
     await other.response();
     client.send(parts[1]);
   }
-  // What of it is kept alive answers this, too.
-  client.send(head('GET /last HTTP/1.1', 'Host: a', 'Connection: close'));
+  client.send(LAST);
   await client.ended();
   return client.bytes.toString('latin1').replaceAll(/^date: .*\r\n/gim, '');
 }
@@ -129,5 +134,10 @@ for (const [what, request] of Object.entries(REQUESTS)) {
     for (const at of [1, middle, request.length - 1]) {
       t.is(await answered(t, server, [request.slice(0, at), request.slice(at)]), whole);
     }
+    const last = await answered(t, server, []);
+    const isKeptAlive = whole !== last && whole.endsWith(last);
+    const once = isKeptAlive ? whole.slice(0, -last.length) : whole;
+    const expected = isKeptAlive ? once.repeat(TIMES) + last : once;
+    t.is(await answered(t, server, [request.repeat(TIMES)]), expected);
   });
 }

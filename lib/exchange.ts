@@ -13,7 +13,7 @@ import type { Presence } from './channel.js';
 import { ownText } from './own-text.js';
 import type { Request } from './request.js';
 import type { RequestBody } from './request-body.js';
-import { HeaderFields } from './request-headers.js';
+import { HeaderFields, type RepeatedHeaderFields } from './request-headers.js';
 import type { ResponseStream } from './stream.js';
 
 /** A route as the server runs it; its index is the id that crosses the bridge. */
@@ -76,6 +76,8 @@ export class Exchange {
     readonly port: number,
     /** Latin-1 where the path is ASCII, UTF-8 bytes as Latin-1 where it is not. */
     private parameters: readonly string[],
+    /** The header fields, where they do not stand in the text. */
+    private readonly repeated: RepeatedHeaderFields | undefined,
     /** The content as it crossed: that of ASCII as text. */
     public received: Buffer | string = '',
   ) {}
@@ -117,8 +119,8 @@ export class Exchange {
     return (this.bits & ENCRYPTED) !== 0;
   }
 
-  get headerFields(): HeaderFields {
-    return new HeaderFields(this.text, this.headersAt);
+  get headerFields(): HeaderFields | RepeatedHeaderFields {
+    return this.repeated ?? new HeaderFields(this.text, this.headersAt);
   }
 
   parameter(index: number): string {

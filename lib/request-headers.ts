@@ -58,6 +58,11 @@ export class HeaderFields {
     this.#valuesAt = end + 1;
   }
 
+  /** Whether none was sent twice, and each has a value of its own that is a string. */
+  get areDistinct(): boolean {
+    return this.#names.areDistinct;
+  }
+
   /** Joined as Node's `message.headers` are. */
   join(): IncomingHttpHeaders {
     const headers = new Fields() as IncomingHttpHeaders;
@@ -86,6 +91,30 @@ export class HeaderFields {
       put(to, name, text.slice(at, at + length));
       at += length;
     }
+  }
+}
+
+/** Those that a client sends with one request after the other, in memory of their own. */
+export class RepeatedHeaderFields {
+  readonly #fields: HeaderFields;
+  #joined: IncomingHttpHeaders | undefined;
+
+  constructor(text: string) {
+    this.#fields = new HeaderFields(ownText(text), 0);
+  }
+
+  /** Joined as Node's `message.headers` are: an object of the request's own, which its handler may change. */
+  join(): IncomingHttpHeaders {
+    if (!this.#fields.areDistinct) return this.#fields.join();
+    this.#joined ??= this.#fields.join();
+    // V8 copies it as memory, in a third of the time that it takes to fill one.
+    const headers = { ...this.#joined };
+    Object.setPrototypeOf(headers, null);
+    return headers;
+  }
+
+  get raw(): string[] {
+    return this.#fields.raw;
   }
 }
 

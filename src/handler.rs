@@ -7,6 +7,7 @@ use http::{HeaderMap, Version};
 
 use crate::{
     exchange::Exchange,
+    header_section::RepeatedFields,
     request_body::IncomingBody,
     router::{Method, MethodSet, Params, RouteId},
 };
@@ -108,6 +109,8 @@ pub enum Fields<'a> {
     Map(&'a HeaderMap),
     /// As they were sent, names in any case.
     Sent(&'a [httparse::Header<'a>]),
+    /// As they were sent with requests before, too.
+    Repeated(&'a RepeatedFields),
 }
 
 impl<'a> Fields<'a> {
@@ -120,6 +123,7 @@ impl<'a> Fields<'a> {
             Self::Sent(fields) => fields
                 .iter()
                 .for_each(|field| each(field.name, field.value)),
+            Self::Repeated(fields) => fields.iter().for_each(|(name, value)| each(name, value)),
         }
     }
 }

@@ -27,6 +27,7 @@ mod error;
 mod exchange;
 mod field_lines;
 mod handler;
+mod header_section;
 mod load;
 mod multipart;
 mod own_answers;
@@ -51,6 +52,7 @@ pub use self::{
     exchange::{Exchange, Head, Observer, Response},
     field_lines::FieldLines,
     handler::{Fields, Handler, Peer, Request, RequestBody},
+    header_section::RepeatedFields,
     multipart::{MultipartError, Part, parse_multipart},
     request_body::{IncomingBody, RefusedBody},
     server::{Listener, LocalAddress, Server, Shutdown, Tls},

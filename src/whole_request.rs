@@ -4,14 +4,18 @@
 //! is what every reader of HTTP/1.1 understands in the same way; all else is left to hyper, for which the same
 //! bytes are then the beginning of a request.
 
-use std::mem::MaybeUninit;
+use std::{mem::MaybeUninit, ops::Range};
 
 use crate::{
-    byte_table::alphanumeric_and, config::Config, request_head::is_host_and_port, router::Method,
+    byte_table::alphanumeric_and,
+    config::Config,
+    handler::Fields,
+    header_section::{LastSection, MOST_FIELDS, RepeatedFields, body_length},
+    router::Method,
 };
 
-/// The most header fields of such a request.
-pub(crate) const MOST_FIELDS: usize = 64;
+/// What stands between the target and the header section.
+const AFTER_TARGET: &[u8] = b" HTTP/1.1\r\n";
 
 /// Room for header fields.
 pub(crate) type Room<'a> = [MaybeUninit<httparse::Header<'a>>; MOST_FIELDS];
@@ -21,7 +25,9 @@ pub(crate) struct WholeRequest<'a> {
     pub(crate) method: Method,
     /// Path and query: characters that a URI has (RFC 3986, 3.3 and 3.4), the first of them `/`.
     pub(crate) target: &'a str,
-    pub(crate) fields: &'a [httparse::Header<'a>],
+    pub(crate) fields: Fields<'a>,
+    /// Where the header section is, if it is to be remembered.
+    pub(crate) section: Option<Range<usize>>,
     pub(crate) body: &'a [u8],
     /// How many bytes it has.
     pub(crate) length: usize,
@@ -36,8 +42,17 @@ pub(crate) enum Parsed<'a> {
     Other,
 }
 
-/// Looks at the first request of `bytes`.
-pub(crate) fn parse<'a>(bytes: &'a [u8], room: &'a mut Room<'a>, config: &Config) -> Parsed<'a> {
+/// Looks at the first request of `bytes`, behind one of the header section `last`.
+pub(crate) fn parse<'a>(
+    bytes: &'a [u8],
+    room: &'a mut Room<'a>,
+    config: &Config,
+    last: &'a LastSection,
+) -> Parsed<'a> {
+    let repeated = (last.repeated()).and_then(|fields| parse_repeated(bytes, fields, config));
+    if let Some(request) = repeated {
+        return Parsed::Whole(request);
+    }
     let mut head = httparse::Request::new(&mut []);
     let head_length = match head.parse_with_uninit_headers(bytes, room) {
         Ok(httparse::Status::Complete(length)) => length,
@@ -60,11 +75,15 @@ pub(crate) fn parse<'a>(bytes: &'a [u8], room: &'a mut Room<'a>, config: &Config
     if !is_within_limits || !is_path_and_query(target) {
         return Parsed::Other;
     }
+    let target_end = target.as_ptr() as usize - bytes.as_ptr() as usize + target.len();
+    let section = (bytes[target_end..].starts_with(AFTER_TARGET))
+        .then(|| target_end + AFTER_TARGET.len()..head_length);
     match bytes[head_length..].get(..body_length) {
         Some(body) => Parsed::Whole(WholeRequest {
             method,
             target,
-            fields,
+            fields: Fields::Sent(fields),
+            section,
             body,
             length: head_length + body_length,
         }),
@@ -72,41 +91,31 @@ pub(crate) fn parse<'a>(bytes: &'a [u8], room: &'a mut Room<'a>, config: &Config
     }
 }
 
-/// The length of the body of a request of these fields, one of which is `Host`; `None` where they say
-/// something of the connection, or how to send the body, that is for hyper to hear.
-fn body_length(fields: &[httparse::Header<'_>]) -> Option<usize> {
-    let mut has_host = false;
-    let mut length = None;
-    for field in fields {
-        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
-        // By its length first: few names have the length of one of these.
-        let is_plain = match field.name.len() {
-            4 if is("host") => {
-                !std::mem::replace(&mut has_host, true) && is_host_and_port(field.value)
-            }
-            14 if is("content-length") => length.replace(digits(field.value)?).is_none(),
-            10 if is("connection") => field.value.eq_ignore_ascii_case(b"keep-alive"),
-            6 => !is("expect"),
-            7 => !is("upgrade"),
-            17 => !is("transfer-encoding"),
-            _ => true,
-        };
-        if !is_plain {
-            return None;
-        }
-    }
-    has_host.then(|| length.unwrap_or(0))
-}
-
-/// `Content-Length` of a body that could be here (RFC 9110, 8.6).
-fn digits(value: &[u8]) -> Option<usize> {
-    const LONGEST: usize = 9;
-    if value.is_empty() || value.len() > LONGEST {
-        return None;
-    }
-    value.iter().try_fold(0, |number, byte| {
-        byte.is_ascii_digit()
-            .then(|| 10 * number + usize::from(byte - b'0'))
+/// The first request of `bytes`, where it has come whole and its header section is this one.
+fn parse_repeated<'a>(
+    bytes: &'a [u8],
+    fields: &'a RepeatedFields,
+    config: &Config,
+) -> Option<WholeRequest<'a>> {
+    let method_end = bytes.iter().position(|byte| *byte == b' ')?;
+    let method = Method::from_bytes(&bytes[..method_end])?;
+    let rest = &bytes[method_end + 1..];
+    let target_length = rest.iter().position(|byte| *byte == b' ')?;
+    let (target, rest) = rest.split_at(target_length);
+    let rest = rest.strip_prefix(AFTER_TARGET)?;
+    let rest = rest.strip_prefix(fields.section())?;
+    let body = rest.get(..fields.body_length())?;
+    let target = str::from_utf8(target).ok()?;
+    let head_length = bytes.len() - rest.len();
+    let is_within_limits =
+        target.len() <= config.max_url_length && head_length <= config.max_header_size;
+    (is_within_limits && is_path_and_query(target)).then(|| WholeRequest {
+        method,
+        target,
+        fields: Fields::Repeated(fields),
+        section: None,
+        body,
+        length: head_length + body.len(),
     })
 }
 

@@ -1,5 +1,6 @@
 import { Exchange, type Route } from '../exchange.js';
 import { type BindingBridge, take } from '../native.js';
+import { RepeatedHeaderFields } from '../request-headers.js';
 import {
   BATCH_HEADER_WORDS,
   BODY,
@@ -13,6 +14,7 @@ import {
   CONTENT_ASCII,
   DRAINED,
   FILE_FAILED,
+  NOT_KEPT,
   REQUEST,
   SUBSCRIBED,
   TAKEN_BATCH,
@@ -63,6 +65,8 @@ export class Inbox {
   readonly #receiver: Receiver;
   /** The exchanges that are not over, by slot. */
   readonly #live: (Exchange | undefined)[] = [];
+  /** Header fields that come again, each at the place that Rust has given it. */
+  readonly #kept: RepeatedHeaderFields[] = [];
   #words = new Uint32Array(8 * 1024);
   #bytes = Buffer.allocUnsafeSlow(256 * 1024);
 
@@ -106,7 +110,7 @@ export class Inbox {
     while (at < end) {
       const kind = (words[at] as number) & 0xff;
       const record = at;
-      at += kind === REQUEST ? 11 + 2 * (words[at + 10] as number) : (RECORD_WORDS[kind] ?? end);
+      at += kind === REQUEST ? 12 + 2 * (words[at + 11] as number) : (RECORD_WORDS[kind] ?? end);
       try {
         if (kind === REQUEST) this.#request(record, batch);
         else if (kind === CLOSED) this.#receiver.closed();
@@ -135,8 +139,8 @@ export class Inbox {
     // Parameters are ranges of the decoded path or, where that is no other, of the URL.
     const base = path === ip ? textAt : path;
     const parameters: string[] = [];
-    const rangesEnd = at + 11 + 2 * (words[at + 10] as number);
-    for (let range = at + 11; range < rangesEnd; range += 2) {
+    const rangesEnd = at + 12 + 2 * (words[at + 11] as number);
+    for (let range = at + 12; range < rangesEnd; range += 2) {
       const start = base + (words[range] as number);
       parameters.push(text.slice(start, base + (words[range + 1] as number)));
     }
@@ -151,12 +155,25 @@ export class Inbox {
       ip,
       headers,
       end,
-      words[at + 9] as number,
+      words[at + 10] as number,
       parameters,
-      this.#content(bits, words[at + 8] as number, batch),
+      this.#repeated(words[at + 8] as number, text, headers, end),
+      this.#content(bits, words[at + 9] as number, batch),
     );
     this.#live[slot] = exchange;
     this.#receiver.request(exchange);
+  }
+
+  /** The header fields, where the client sends them again and again. */
+  #repeated(
+    place: number,
+    text: string,
+    start: number,
+    end: number,
+  ): RepeatedHeaderFields | undefined {
+    if (place === NOT_KEPT) return undefined;
+    if (start !== end) this.#kept[place] = new RepeatedHeaderFields(text.slice(start, end));
+    return this.#kept[place];
   }
 
   #content(bits: number, length: number, batch: Batch): Buffer | string | undefined {

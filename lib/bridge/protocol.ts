@@ -38,6 +38,8 @@ export const CONTENT_STREAMED = 1 << 21;
 export const CONTENT_ASCII = 1 << 22;
 export const ALLOWED_SHIFT = 24;
 
+/** The place of header fields that are not kept. */
+export const NOT_KEPT = 0;
 /** Stands before the length of a header field's value that is so long or longer. */
 export const LONG_VALUE = 255;
 

@@ -5,6 +5,7 @@
 //! Nothing here knows Node: a transport has JavaScript called.
 
 mod body;
+mod kept;
 mod protocol;
 mod replies;
 mod requests;

@@ -11,7 +11,7 @@
 //!
 //! | record | words after the first | operand | bytes |
 //! | --- | --- | --- | --- |
-//! | `REQUEST` | slot, serial, route, lengths of URL, decoded path, IP address, header fields and content, port, parameter count, then start and end of each parameter in the path | method | text: URL, decoded path, IP address, header fields, content of ASCII; other content |
+//! | `REQUEST` | slot, serial, route, lengths of URL, decoded path, IP address and header fields, the fields' place, length of content, port, parameter count, then start and end of each parameter in the path | method | text: URL, decoded path, IP address, header fields, content of ASCII; other content |
 //! | `CANCELLED` | slot, serial | | |
 //! | `CONSUMED` | slot, serial, bytes | | |
 //! | `COMPLETED` | slot, serial | | |
@@ -46,6 +46,9 @@
 //! each. Those of a request are `name LF` for each, `LF`, and each value behind its length: clients of one kind
 //! send the same names again and again, and JavaScript knows them. The length is one byte, or `LONG_VALUE` and
 //! four bytes, the lowest first.
+//!
+//! The fields of a request that its connection has sent before in the same words have a place, where they are kept
+//! until others take it: those of no length are what is kept there. Others have `NOT_KEPT`.
 
 pub(super) const REQUEST: u32 = 1;
 pub(super) const CANCELLED: u32 = 2;
@@ -85,6 +88,8 @@ pub(super) const CONTENT_ASCII: u32 = 1 << 22;
 /// Of a request: the content is read as it comes.
 pub(super) const CONTENT_STREAMED: u32 = 1 << 21;
 
+/// The place of header fields that are not kept.
+pub(super) const NOT_KEPT: u32 = 0;
 /// Stands before the length of a header field's value that is so long or longer.
 pub(super) const LONG_VALUE: u8 = 255;
 

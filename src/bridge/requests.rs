@@ -5,8 +5,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use http::Version;
 
-use super::{protocol, slots::Key};
-use crate::handler::Request;
+use super::{
+    kept::{Crossing, KeptSections},
+    protocol,
+    slots::Key,
+};
+use crate::handler::{Fields, Request};
 
 /// A batch is closed for requests at this many: what JavaScript runs before its timers run again.
 const BATCH_REQUESTS: u32 = 64;
@@ -53,6 +57,7 @@ pub(super) struct RequestQueue {
     batches: VecDeque<Batch>,
     /// A batch that was taken, kept for its memory.
     spare: Option<Batch>,
+    kept: KeptSections,
 }
 
 impl Batch {
@@ -135,6 +140,10 @@ impl RequestQueue {
             body,
             peer,
         } = request;
+        let crossing = match fields {
+            Fields::Repeated(fields) => self.kept.cross(fields),
+            Fields::Map(_) | Fields::Sent(_) => Crossing::Once,
+        };
         let batch = self.open();
         let mut first = protocol::REQUEST
             | (method as u32) << 8
@@ -161,22 +170,17 @@ impl RequestQueue {
         text.extend_from_slice(decoded_path.as_bytes());
         text.extend_from_slice(peer.ip.as_bytes());
         let fields_start = text.len();
-        fields.each(|name, _| {
-            text.extend_from_slice(name.as_bytes());
-            text.push(b'\n');
-        });
-        text[fields_start..].make_ascii_lowercase();
-        text.push(b'\n');
-        fields.each(|_, value| {
-            match u8::try_from(value.len()) {
-                Ok(length) if length < protocol::LONG_VALUE => text.push(length),
-                _ => {
-                    text.push(protocol::LONG_VALUE);
-                    text.extend_from_slice(&(value.len() as u32).to_le_bytes());
-                }
+        let place = match crossing {
+            Crossing::Kept(place) => place,
+            Crossing::Keep(place) => {
+                write_fields(fields, text);
+                place
             }
-            text.extend_from_slice(value);
-        });
+            Crossing::Once => {
+                write_fields(fields, text);
+                protocol::NOT_KEPT
+            }
+        };
         let fields_length = text.len() - fields_start;
         let content = body.as_bytes();
         let content_length = content.len();
@@ -198,6 +202,7 @@ impl RequestQueue {
             decoded_path.len() as u32,
             peer.ip.len() as u32,
             fields_length as u32,
+            place,
             content_length as u32,
             u32::from(peer.port),
             params.len() as u32,
@@ -228,4 +233,25 @@ impl RequestQueue {
             self.spare = Some(batch);
         }
     }
+}
+
+/// Writes names in lower case, and values, as `protocol` lays them out.
+fn write_fields(fields: Fields<'_>, text: &mut Vec<u8>) {
+    let start = text.len();
+    fields.each(|name, _| {
+        text.extend_from_slice(name.as_bytes());
+        text.push(b'\n');
+    });
+    text[start..].make_ascii_lowercase();
+    text.push(b'\n');
+    fields.each(|_, value| {
+        match u8::try_from(value.len()) {
+            Ok(length) if length < protocol::LONG_VALUE => text.push(length),
+            _ => {
+                text.push(protocol::LONG_VALUE);
+                text.extend_from_slice(&(value.len() as u32).to_le_bytes());
+            }
+        }
+        text.extend_from_slice(value);
+    });
 }

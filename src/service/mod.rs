@@ -248,7 +248,7 @@ impl<H: Handler> Service<H> {
             method,
             target,
             Version::HTTP_11,
-            Fields::Sent(fields),
+            fields,
             RequestBody::Received(body),
             &connection.peer,
         ));

@@ -21,6 +21,7 @@ use crate::{
     body::ResponseBody,
     exchange::{Answer, Shortcut},
     handler::Handler,
+    header_section::LastSection,
     router::Method,
     server::{
         cork::HeldUp,
@@ -52,6 +53,7 @@ struct Requests<'a, H, S> {
     /// The answer of the only request may have been written past this.
     awaits_answer: bool,
     shortcut: Option<Arc<dyn Shortcut>>,
+    last_section: LastSection,
 }
 
 /// Serves requests until the connection ends, or hyper is to go on: with these, which were begun.
@@ -79,6 +81,7 @@ where
         stopping: false,
         awaits_answer: false,
         shortcut: None,
+        last_section: LastSection::None,
     };
     let mut started = pin!(shutdown.started());
     let mut waits = false;
@@ -131,6 +134,7 @@ where
             if !waits_for.is_to_park(config) {
                 return Poll::Ready(Err(Outcome::TimedOut(waits_for)));
             }
+            requests.last_section = LastSection::None;
             parked = Some(service.parking.park());
         }
     })
@@ -190,7 +194,7 @@ impl<'a, H: Handler, S: Socket + 'static> Requests<'a, H, S> {
         self.alone = false;
         while !bytes.is_empty() && self.has_room() {
             let mut room: Room<'_> = [MaybeUninit::uninit(); _];
-            match parse(bytes, &mut room, &service.config) {
+            match parse(bytes, &mut room, &service.config, &self.last_section) {
                 // Not beside others (RFC 9110, 9.2.1).
                 Parsed::Whole(request) if !request.method.is_safe() && !self.begun.is_empty() => {
                     self.alone = true;
@@ -201,7 +205,11 @@ impl<'a, H: Handler, S: Socket + 'static> Requests<'a, H, S> {
                         break;
                     };
                     self.begun.push_back((request.method, begun));
-                    bytes = &bytes[request.length..];
+                    let (length, section) = (request.length, request.section);
+                    if let Some(section) = section {
+                        self.last_section.follow(&bytes[section]);
+                    }
+                    bytes = &bytes[length..];
                 }
                 // The rest may come while others are answered.
                 Parsed::Partly if !self.begun.is_empty() && bytes.len() < READ / 2 => {
