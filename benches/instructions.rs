@@ -3,7 +3,9 @@
 //! All of it is one thread, so that two runs do the same: the clients, the server, and a JavaScript
 //! that answers what the bridge hands it. What is served is the first argument:
 //!
-//! - `wapix`: connection, router, service and bridge, as the addon has them;
+//! - `wapix`: connection, router, service and bridge, as the addon has them, each request with other header fields
+//!   than the one before it;
+//! - `repeated`: the same, each request with those of the one before it;
 //! - `hyper`: the same answer by a bare hyper service;
 //! - `socket`: the same bytes by nobody who reads them: what clients, runtime and sockets cost.
 //!
@@ -39,13 +41,22 @@ const REQUEST: &[u8] = b"GET /users/42?fields=name HTTP/1.1\r\n\
     Authorization: Bearer 0123456789abcdef0123456789abcdef\r\n\
     Connection: keep-alive\r\n\r\n";
 
+/// The same with another value, of the same length.
+const OTHER: &[u8] = b"GET /users/42?fields=name HTTP/1.1\r\n\
+    Host: example.org\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/140.0\r\n\
+    Accept: application/json\r\n\
+    Accept-Encoding: gzip, deflate, br\r\n\
+    Authorization: Bearer fedcba9876543210fedcba9876543210\r\n\
+    Connection: keep-alive\r\n\r\n";
+
 const CONTENT: &str = r#"{"id":"42","name":"A user with a name"}"#;
 
 // As `src/bridge/protocol.rs` documents them.
 const REQUEST_RECORD: u32 = 1;
 const RESPOND_JSON_TEXT: u32 = 1 | 1 << 8 | 1 << 16;
-const PARAMETER_COUNT: usize = 10;
-const FIXED_WORDS: usize = 11;
+const PARAMETER_COUNT: usize = 11;
+const FIXED_WORDS: usize = 12;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
@@ -56,25 +67,29 @@ async fn main() -> Outcome<()> {
     };
     let rounds = rounds.parse::<usize>()?;
     let address = match server.as_str() {
-        "wapix" => serve_wapix()?,
+        "wapix" | "repeated" => serve_wapix()?,
         "hyper" => serve_hyper().await?,
         "socket" => serve_socket().await?,
         other => return Err(format!("no server is called {other}").into()),
     };
-    let clients = (0..CONNECTIONS).map(|_| tokio::spawn(ask(address, rounds)));
+    let requests = match server.as_str() {
+        "repeated" => [REQUEST, REQUEST],
+        _ => [REQUEST, OTHER],
+    };
+    let clients = (0..CONNECTIONS).map(|_| tokio::spawn(ask(address, requests, rounds)));
     for client in clients.collect::<Vec<_>>() {
         client.await??;
     }
     Ok(())
 }
 
-/// One connection: asks, and waits for the answer, `rounds` times.
-async fn ask(address: SocketAddr, rounds: usize) -> std::io::Result<()> {
+/// One connection: asks, with both requests in turn, and waits for the answer, `rounds` times.
+async fn ask(address: SocketAddr, requests: [&[u8]; 2], rounds: usize) -> std::io::Result<()> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut answer = Vec::with_capacity(1024);
-    for _ in 0..rounds {
-        stream.write_all(REQUEST).await?;
+    for round in 0..rounds {
+        stream.write_all(requests[round % 2]).await?;
         answer.clear();
         while !answer.ends_with(CONTENT.as_bytes()) {
             if stream.read_buf(&mut answer).await? == 0 {

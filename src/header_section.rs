@@ -48,19 +48,21 @@ impl LastSection {
 
     /// Another request had this section.
     pub(crate) fn follow(&mut self, section: &[u8]) {
-        *self = match std::mem::take(self) {
-            _ if section.len() > LONGEST => Self::None,
-            Self::Once(last) if last == section => match RepeatedFields::read(last) {
-                Some(fields) => Self::Again(fields),
-                None => Self::None,
-            },
-            Self::Once(mut last) => {
+        if section.len() > LONGEST {
+            *self = Self::None;
+            return;
+        }
+        match self {
+            Self::Once(last) if last == section => {
+                let fields = RepeatedFields::read(std::mem::take(last));
+                *self = fields.map_or(Self::None, Self::Again);
+            }
+            Self::Once(last) => {
                 last.clear();
                 last.extend_from_slice(section);
-                Self::Once(last)
             }
-            Self::None | Self::Again(_) => Self::Once(section.to_owned()),
-        };
+            Self::None | Self::Again(_) => *self = Self::Once(section.to_owned()),
+        }
     }
 }
 
