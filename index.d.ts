@@ -404,7 +404,8 @@ export interface Subscribable extends EventEmitter {
    *
    * @throws `WAPIX_INVALID_EVENT` for a topic that is none, `WAPIX_INVALID_OPTION`
    */
-  subscribe(req: Request, options?: SubscribeOptions): HttpResult<this>;
+  // biome-ignore lint/suspicious/noExplicitAny: whatever its parameters, body and query
+  subscribe(req: Request<any, any, any>, options?: SubscribeOptions): HttpResult<this>;
 
   /**
    * A client is subscribed, or has left, of a server of this thread. Those who subscribed before there

@@ -1,6 +1,7 @@
 // Keys and certificates: which are read, what is wrong with others, and how they are renewed.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { rmSync, symlinkSync, utimesSync } from 'node:fs';
 import { get } from 'node:https';
 import { connect as connectTls } from 'node:tls';
 import test from 'ava';
@@ -113,6 +114,31 @@ test('ca: a client needs a certificate of that authority, also after a renewal',
 test('setSecureContext of a server without TLS throws', async (t) => {
   const server = await serveGet(t, hello);
   t.throws(() => server.setSecureContext(OTHER), { code: 'WAPIX_INVALID_TLS' });
+});
+
+test('wapix start takes up what a link leads to, once it leads elsewhere', async (t) => {
+  const { root, path } = project(t, {
+    'lib/routes/get.mjs': answering('"secret"'),
+    'archive/key1.pem': KEY,
+    'archive/cert1.pem': CERT,
+    'archive/key2.pem': OTHER.key,
+    'archive/cert2.pem': OTHER.cert,
+  });
+  const lead = (to) => {
+    for (const name of ['key', 'cert']) {
+      rmSync(path(`${name}.pem`), { force: true });
+      symlinkSync(path(`archive/${name}${to}.pem`), path(`${name}.pem`));
+    }
+  };
+  lead(1);
+  // The other one is written before, as by who copies both.
+  const later = new Date(Date.now() + 1000);
+  for (const name of ['key', 'cert']) utimesSync(path(`archive/${name}2.pem`), later, later);
+  const run = wapix(t, root, ['start', '-p', '0', '--key', 'key.pem', '--cert', 'cert.pem']);
+  const { port } = new URL(await run.url());
+  lead(2);
+  await until(() => /new certificate is in use/.test(run.stdout), 'it says that they are in use');
+  t.is((await handshake(t, port)).shown, fingerprint(OTHER.cert));
 });
 
 test('wapix start takes up new files, and keeps the old where they do not fit', async (t) => {

@@ -132,6 +132,16 @@ test('dev: a handler that throws is a page for a browser, and JSON for everybody
   t.is(run.stderr.match(/failed: TypeError/g).length, 2);
 });
 
+test('dev: a handler that takes longer than its timeout is answered as by start', async (t) => {
+  const { run } = await dev(t, {
+    'src/routes/get.ts':
+      'export const config = { timeout: 20 };\nexport default () => new Promise(() => {});\n',
+  });
+  const url = await run.url();
+  t.deepEqual(await call(url), { status: 503, body: '{"error":"Service Unavailable"}' });
+  t.is((await go(url)).status, 503);
+});
+
 test('dev: what is thrown and is no error is shown as it is', async (t) => {
   const { run, write } = await dev(t, {
     'src/routes/$what/get.js': `const thrown = { text: 'so', object: { a: 1 }, bare: Object.create(null) };

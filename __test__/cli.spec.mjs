@@ -101,6 +101,9 @@ const MISUSES = [
   { args: ['start', '--cert', CERT], says: /--cert without --key/ },
   { args: ['start', '--key', 'none.pem', '--cert', CERT], says: /--key cannot be read.*none\.pem/ },
   { args: ['start', '--ca', CERT], says: /--ca without --key and --cert/ },
+  // Variables that are not set: plain HTTP, or HTTPS for everybody, was not asked for.
+  { args: ['start', '--key', '', '--cert', ''], says: /--key cannot be read/ },
+  { args: ['start', '--key', KEY, '--cert', CERT, '--ca', ''], says: /--ca cannot be read/ },
   { args: ['start', '--body-limit', '1MB'], says: /--body-limit is "1MB"/ },
   { args: ['start', '--close-deadline', '-1'], says: /--close-deadline/ },
   { args: ['start', '--trust-proxy', 'anyone'], says: /trustProxy: "anyone"/ },

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import { createServer, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
@@ -36,6 +37,28 @@ test('a second close tells that the first is under way, and both are told', asyn
   const second = new Promise((resolve) => server.close(resolve));
   t.is(await within(first, 'the first callback'), undefined);
   t.is((await within(second, 'the second callback')).code, 'ERR_SERVER_NOT_RUNNING');
+});
+
+test('the callback of a second close comes once the server has closed, too', async (t) => {
+  const begun = deferred();
+  const answer = deferred();
+  const server = await serveGet(t, async () => {
+    begun.resolve();
+    await answer.promise;
+    return text('whole');
+  });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /'));
+  await begun.promise;
+  server.close();
+  const told = [];
+  const second = new Promise((resolve) => server.close(resolve)).then(() => told.push('closed'));
+  await turn();
+  told.push('answered');
+  answer.resolve();
+  t.is((await client.response()).text, 'whole');
+  await within(second, 'the second callback');
+  t.deepEqual(told, ['answered', 'closed']);
 });
 
 test('closed before it listened, it never tells that it listens', async (t) => {

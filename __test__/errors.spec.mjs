@@ -138,6 +138,16 @@ test('one failure in a batch leaves the others alone', async (t) => {
   t.is(errorsNaming('/in-a-batch').length, 20);
 });
 
+test('what is escaped in a URL takes nothing from what is logged', async (t) => {
+  const get = () => {
+    throw new Error('thrown at a placeholder');
+  };
+  const server = await serve(t, { '/placeholders': { get } });
+  await request(t, server, 'GET /placeholders?q=%c3%bc%s%d%o');
+  const [entry] = errorsNaming('thrown at a placeholder');
+  t.regex(entry, /^wapix: GET \/placeholders\?q=%c3%bc%s%d%o failed: Error: thrown[\s\S]*at get /);
+});
+
 const FAILING_PROGRAM = `
   import { createServer, text } from 'wapix';
   function inner() { throw new Error('thrown on purpose', { cause: new Error('its cause') }); }

@@ -45,6 +45,8 @@ onLinux('WAPIX_IO_THREADS says where the option does not', async (t) => {
     t.is(await ioThreads('{}', { env: { WAPIX_IO_THREADS: count } }), Number(count));
   }
   t.is(await ioThreads('{ ioThreads: 1 }', { env: { WAPIX_IO_THREADS: '0' } }), 1);
+  const unset = await ioThreads('{}');
+  t.is(await ioThreads('{}', { env: { WAPIX_IO_THREADS: '' } }), unset);
 });
 
 if (process.platform === 'linux' && !installed('taskset')) {

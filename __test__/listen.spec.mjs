@@ -183,6 +183,16 @@ test("a host that has no address: the resolver's error, exactly as Node's", asyn
   t.deepEqual(ours, nodes);
 });
 
+test('closed while a name is resolved, it listens where it was told last', async (t) => {
+  const server = make(t);
+  const ports = [lastingPort(), lastingPort()];
+  server.listen(ports[0], 'localhost');
+  server.close();
+  server.listen(ports[1], 'localhost');
+  await once(server, 'listening');
+  t.is(server.address().port, ports[1]);
+});
+
 test('after an error the same server can listen elsewhere', async (t) => {
   const taken = await serve(t, ROUTES);
   const server = make(t).listen(taken.address().port, '127.0.0.1');

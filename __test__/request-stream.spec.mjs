@@ -9,6 +9,7 @@ import { createGzip, gunzipSync } from 'node:zlib';
 import test from 'ava';
 import { json, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
+import { within } from './helpers/deadline.mjs';
 import { aborted, closed, deferred, levelled } from './helpers/events.mjs';
 import { PREFACE, resetPost, SETTINGS, session } from './helpers/http2.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
@@ -123,6 +124,23 @@ for (const [how, leave] of [
     t.deepEqual(errorsNaming(`POST /${how} `), []);
   });
 }
+
+test('a body that is first read when its client has left fails, and does not wait', async (t) => {
+  const seen = deferred();
+  const failed = deferred();
+  const server = await servePost(t, async (req) => {
+    const left = aborted(req.signal);
+    seen.resolve();
+    await left;
+    await readText(req.body).catch(failed.resolve);
+    return json({});
+  });
+  const client = await connect(t, server);
+  client.send(requestBytes('POST /', { 'content-length': 10 }), 'part');
+  await seen.promise;
+  client.reset();
+  t.is((await within(failed.promise, 'the body fails')).code, 'WAPIX_BODY_INCOMPLETE');
+});
 
 test('a body that is malformed: what its signal stops is not logged', async (t) => {
   const server = await servePost(

@@ -1,8 +1,9 @@
 // Results that cannot be sent as they are: an error, and never a response that nobody meant.
 
 import { Readable } from 'node:stream';
+import { inspect } from 'node:util';
 import test from 'ava';
-import { html, internalServerError, json, redirect, stream } from 'wapix';
+import { html, internalServerError, json, redirect, sse, stream } from 'wapix';
 import { request } from './helpers/client.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve } from './helpers/server.mjs';
@@ -34,12 +35,13 @@ for (const code of [999, 101, 200.5, '200', 'ok', undefined]) {
   });
 }
 
-for (const headers of [null, 5, 'x-a: 1', [['x-a', '1']]]) {
-  test(`headers that are ${JSON.stringify(headers)} are answered 500, and say so`, async (t) => {
+for (const headers of [null, 5, 'x-a: 1', [['x-a', '1']], new Map([['x-a', '1']])]) {
+  test(`headers that are ${inspect(headers)} are answered 500, and say so`, async (t) => {
     const results = [
       () => json({}, headers),
       () => html('', headers),
       () => redirect('/a', 302, headers),
+      () => sse(Readable.from([]), { headers }),
     ];
     const errors = [];
     const routes = results.map((get, at) => [`/${at}`, { get }]);

@@ -123,6 +123,7 @@ const HEADERS = [
   ],
   ['of text too', () => text('', { 'Content-type': 'text/css' }), 'content-type', ['text/css']],
   ['created sets Location', () => created({}, '/users/7'), 'location', ['/users/7']],
+  ['created at a URL', () => created({}, new URL('http://a/é')), 'location', ['http://a/%C3%A9']],
   ['created with headers only', () => created({}, { 'x-a': 'b' }), 'x-a', ['b']],
   ['created with headers only has no Location', () => created({}, { a: 'b' }), 'location', []],
   ['created with both', () => created({}, '/users/7', { 'x-a': 'b' }), 'x-a', ['b']],

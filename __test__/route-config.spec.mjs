@@ -173,6 +173,26 @@ test('what comes after the timeout, and before onError has settled, is discarded
   t.deepEqual((await request(t, server, 'GET /')).json, { code: 'WAPIX_HANDLER_TIMEOUT' });
 });
 
+test('a timeout of a client that has left is not logged, and keeps no process alive', async (t) => {
+  const program = runProgram(
+    t,
+    `import { createServer } from 'wapix';
+    const leaving = new AbortController();
+    const handler = ({ signal }) => {
+      signal.addEventListener('abort', () => server.close());
+      leaving.abort();
+      return new Promise(() => {});
+    };
+    const server = createServer({ '/': { get: { handler, config: { timeout: 3_600_000 } } } });
+    server.listen(0, '127.0.0.1', () => {
+      fetch('http://127.0.0.1:' + server.address().port, { signal: leaving.signal }).catch(() => {});
+    });`,
+  );
+  const { code } = await program.exit();
+  t.is(code, 0);
+  t.is(program.stderr, '');
+});
+
 test('a timeout that has not come keeps no process alive', async (t) => {
   const program = runProgram(
     t,

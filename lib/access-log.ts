@@ -1,4 +1,5 @@
 import type { Exchange } from './exchange.js';
+import { printable } from './failure-log.js';
 
 /** One request, once it is over. */
 export interface LogEntry {
@@ -34,16 +35,11 @@ export class AccessLog {
     this.#begun.delete(exchange);
     this.#write({
       method: exchange.method,
-      url: exchange.url.replace(/[^ -~]/g, escapeByte),
+      url: printable(exchange.url),
       status: exchange.status ?? null,
       duration: Math.round((performance.now() - begun) * 1000) / 1000,
       ip: exchange.request?.ip ?? '',
       complete,
     });
   }
-}
-
-/** A URL crosses as bytes, each a character: what a terminal would take for a command must not get there. */
-function escapeByte(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { CookieOptions } from '../index.js';
 import { WapixError } from './errors.js';
 import { cookie, http } from './lazy.js';
@@ -45,10 +46,17 @@ export function setCookie(name: string, value: string, options: CookieOptions = 
 
 /** Browsers drop these in silence (RFC 6265bis, 5.7): nobody would find out why. */
 function refuseUnkept(name: string, options: CookieOptions): void {
+  for (const attribute of ['secure', 'httpOnly', 'partitioned'] as const) {
+    const given: unknown = options[attribute];
+    if (given !== undefined && typeof given !== 'boolean') {
+      throw invalid(name, `${attribute} is true or false, not ${inspect(given)}`);
+    }
+  }
   const { secure, path, domain, sameSite, partitioned } = options;
   const lower = String(name).toLowerCase();
   if (!secure) {
-    if (sameSite === 'none') throw invalid(name, 'sameSite: "none" needs secure: true');
+    if (String(sameSite).toLowerCase() === 'none')
+      throw invalid(name, 'sameSite: "none" needs secure: true');
     if (partitioned) throw invalid(name, 'partitioned needs secure: true');
     if (lower.startsWith('__secure-')) throw invalid(name, '__Secure- needs secure: true');
   }

@@ -4,6 +4,7 @@ import { Outbox } from './bridge/outbox.js';
 import { parseContent } from './content.js';
 import { WapixError } from './errors.js';
 import type { Exchange, Route } from './exchange.js';
+import { logFailure } from './failure-log.js';
 import type { Hooks } from './hooks.js';
 import type { BindingBridge } from './native.js';
 import { isPromise } from './promise.js';
@@ -42,7 +43,7 @@ export class Dispatcher {
       outbox: this.#outbox,
       addFields: hooks.addFields,
       failed: (exchange, error) => {
-        if (isReported(exchange, error)) report(exchange, error);
+        if (isReported(exchange, error)) logFailure(exchange, error);
         exchange.break();
         this.#inbox.forget(exchange);
         hooks.log?.end(exchange, false);
@@ -144,7 +145,7 @@ export class Dispatcher {
   #fail(exchange: Exchange, error: unknown): void {
     if (exchange.timer !== undefined) clearTimeout(exchange.timer);
     if (exchange.expired !== undefined) {
-      if (isReported(exchange, error)) report(exchange, error);
+      if (isReported(exchange, error)) logFailure(exchange, error);
       return;
     }
     const { onError } = this.#hooks;
@@ -152,7 +153,7 @@ export class Dispatcher {
     else if (onError) this.#recover(exchange, error, onError);
     else {
       this.#respondError(exchange, error);
-      report(exchange, error);
+      logFailure(exchange, error);
     }
   }
 
@@ -167,8 +168,8 @@ export class Dispatcher {
       this.#respond(exchange, isPromise(result) ? await result : result);
     } catch (another) {
       this.#respondError(exchange, another);
-      report(exchange, error);
-      report(exchange, another, 'onError');
+      logFailure(exchange, error);
+      logFailure(exchange, another, 'onError');
     }
   }
 
@@ -186,10 +187,4 @@ function isReported(exchange: Exchange, error: unknown): boolean {
   const isAbort = (error as Error | undefined)?.name === 'AbortError';
   if (exchange.expired !== undefined) return !isAbort && error !== exchange.expired;
   return !((exchange.cancelled || exchange.isBroken) && isAbort);
-}
-
-/** Logs why a request was not answered as its handler, or what else is named, meant. */
-function report(exchange: Exchange, error: unknown, what = ''): void {
-  const failed = what === '' ? 'failed' : `failed in ${what}`;
-  console.error(`wapix: ${exchange.method} ${exchange.url} ${failed}:`, error);
 }

@@ -162,6 +162,7 @@ export class Exchange {
   /** The client has left. */
   cancel(): void {
     this.cancelled = true;
+    clearTimeout(this.timer);
     this.stream?.cancel();
     this.requestBody?.cancel();
     this.controller?.abort();

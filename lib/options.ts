@@ -106,7 +106,8 @@ const HAS_LIBUV = !('bun' in process.versions || 'deno' in process.versions);
  * @throws `WAPIX_INVALID_OPTION` for anything but a whole number from 0 to 64
  */
 export function readIoThreads(options: ServerOptions): number | undefined {
-  const fromEnvironment = process.env[IO_THREADS];
+  // Empty is as good as not set, as of PORT.
+  const fromEnvironment = process.env[IO_THREADS] || undefined;
   const [name, threads, given] =
     options.ioThreads !== undefined || fromEnvironment === undefined
       ? ['ioThreads', options.ioThreads, options.ioThreads]

@@ -14,6 +14,8 @@ export class RequestBody {
   #asked = 0;
   /** Nothing more comes. */
   #over = false;
+  /** Of a body that did not come to its end: why, where anybody is to hear. */
+  #failure: Error | undefined;
 
   constructor(key: Key, outbox: Outbox) {
     this.#key = key;
@@ -34,6 +36,8 @@ export class RequestBody {
       callback(message.listenerCount('error') > 0 ? error : null);
     };
     this.#message = message;
+    // Whoever reads it now would wait for ever; and has no listener before this returns.
+    if (this.#over) process.nextTick(() => message.destroy(this.#failure));
   }
 
   #ask(): void {
@@ -77,6 +81,7 @@ export class RequestBody {
   #destroy(error: Error | undefined): void {
     if (this.#over) return;
     this.#over = true;
+    this.#failure = error;
     this.#message?.destroy(error);
   }
 }

@@ -84,10 +84,11 @@ export function created<T>(
   location?: string | ResponseHeaders,
   headers?: ResponseHeaders,
 ): Created<T> {
-  if (typeof location !== 'string') {
+  if (typeof location !== 'string' && !(location instanceof URL)) {
     return make(201, data, location ?? headers, 'json');
   }
-  return make(201, data, withField('location', encodeReference(location), headers), 'json');
+  const reference = encodeReference(String(location));
+  return make(201, data, withField('location', reference, headers), 'json');
 }
 
 export function noContent(headers?: ResponseHeaders): NoContent {

@@ -70,6 +70,8 @@ class Server extends EventEmitter implements Contract {
   #ca: Buffer | undefined;
   #address: AddressInfo | string | null = null;
   #state: 'idle' | 'resolving' | 'listening' | 'closing' = 'idle';
+  /** Where to listen, once its name is resolved. */
+  #sought: unknown;
   #referenced = true;
   /** Made when it is first wanted: what `inject` asks, a server of its own that listens nowhere. */
   readonly #makeInjection: () => Injection;
@@ -131,8 +133,10 @@ class Server extends EventEmitter implements Contract {
       return this;
     }
     this.#state = 'resolving';
+    this.#sought = where;
     resolveHost(where.host, (error, ip) => {
-      if (this.#state !== 'resolving') return;
+      // Closed meanwhile; and perhaps to listen elsewhere.
+      if (this.#state !== 'resolving' || this.#sought !== where) return;
       this.#state = 'idle';
       if (error) this.emit('error', error);
       else this.#bind(where, ip);
@@ -154,7 +158,8 @@ class Server extends EventEmitter implements Contract {
       const error = Object.assign(new Error('Server is not running.'), {
         code: 'ERR_SERVER_NOT_RUNNING',
       });
-      if (callback) process.nextTick(callback, error);
+      if (callback && this.#state === 'closing') this.once('close', () => callback(error));
+      else if (callback) process.nextTick(callback, error);
       return this;
     }
     if (callback) this.once('close', () => callback());

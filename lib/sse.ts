@@ -1,5 +1,6 @@
 import type { HttpResult as Contract, ServerSentEvent, SseOptions, SseSource } from '../index.js';
 import { WapixError } from './errors.js';
+import { mayHaveFields } from './headers.js';
 import { HEARTBEAT, readLimit, unknownName } from './options.js';
 import { HttpResult } from './result.js';
 
@@ -42,7 +43,10 @@ export function sse<Source extends SseSource>(
 
 /** The header fields of events, those of the application before ours. */
 export function eventHeaders(headers: SseOptions['headers']): SseOptions['headers'] {
-  const given = new Set(Object.keys(headers ?? {}).map((name) => name.toLowerCase()));
+  // What is no plain object is refused when it is written: a copy would have lost its fields.
+  if (headers !== undefined && !mayHaveFields(headers)) return headers;
+  const fields = Object.entries(headers ?? {}).filter(([, value]) => value !== undefined);
+  const given = new Set(fields.map(([name]) => name.toLowerCase()));
   const ours = { 'content-type': EVENT_STREAM, ...HEADERS };
   const missing = Object.entries(ours).filter(([name]) => !given.has(name));
   return { ...Object.fromEntries(missing), ...headers };

@@ -5,6 +5,7 @@ import {
   badRequest,
   type Conflict,
   type Created,
+  channel,
   conflict,
   created,
   createServer,
@@ -157,6 +158,16 @@ createServer({}, { onError: () => {} });
 createServer({}, { cors: { credentials: true } });
 // @ts-expect-error: no such value
 createServer({}, { securityHeaders: { frameOptions: 'ALLOWALL' } });
+
+// Whatever a handler's parameters and query are, its request subscribes.
+const rooms = channel<string>('rooms');
+interface RoomParams {
+  room: string;
+}
+export const subscribe: RequestHandler<RoomParams> = (req) => rooms.subscribe(req);
+export const subscribeByTopic: RequestHandler<object, HttpResult, unknown, { topic?: string }> = (
+  req,
+) => rooms.subscribe(req, { topics: req.query.topic ? [req.query.topic] : [] });
 
 const server = createServer({
   '/': { get: () => text('hello'), delete: () => noContent(), post: () => ok({ a: 1 }) },

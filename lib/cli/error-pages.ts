@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Request, RequestHandler, RouteEntry, Routes, ServerOptions } from '../../index.js';
-import { internalServerError, noContent, notFound, status, stream } from '../result.js';
+import { WapixError } from '../errors.js';
+import { logFailure } from '../failure-log.js';
+import { noContent, notFound, status, stream } from '../result.js';
 import { renderErrorPage } from './error-page.js';
 import { type Mistake, toMistake } from './mistake.js';
 import { reportFrame } from './report.js';
@@ -77,11 +80,14 @@ export class ErrorPages {
   }
 
   #recover(error: unknown, req: Request): Result {
-    console.error(`wapix: ${req.method} ${req.url} failed:`, error);
+    logFailure(req, error);
     reportFrame(error);
-    if (!isNavigation(req)) return internalServerError({ error: 'Internal Server Error' });
-    const note = 'A client that is no browser gets {"error":"Internal Server Error"}.';
-    return this.#page(`${req.method} ${req.url} failed.`, toMistake(error), note);
+    // What the server itself would answer.
+    const code = error instanceof WapixError ? error.status : 500;
+    const answer = { error: STATUS_CODES[code] };
+    if (!isNavigation(req)) return status(code, answer);
+    const note = `A client that is no browser gets ${code} ${JSON.stringify(answer)}.`;
+    return this.#page(`${req.method} ${req.url} failed.`, toMistake(error), note, code);
   }
 
   /** Ends at the next change: with another mistake, or with this process's serving. */
@@ -93,12 +99,12 @@ export class ErrorPages {
     return stream(readable, 'text/event-stream');
   }
 
-  #page(what: string, mistake: Mistake, note: string): Response {
+  #page(what: string, mistake: Mistake, note: string, code = 500): Response {
     const nonce = randomBytes(16).toString('base64');
     const page = renderErrorPage({ what, mistake, note, watch: [WATCH, this.#shown], nonce });
     const allowed = `'nonce-${nonce}'`;
     return new Response(page, {
-      status: 500,
+      status: code,
       headers: {
         'content-type': 'text/html; charset=utf-8',
         'cache-control': 'no-store',

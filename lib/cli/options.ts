@@ -104,13 +104,13 @@ export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Co
     const { directory, notice } = findRoutes(values.routes, false);
     return { name: 'routes', routes: directory, ...(notice !== undefined && { notice }) };
   }
-  if (!values.key !== !values.cert) {
-    const [given, missing] = values.key ? ['--key', '--cert'] : ['--cert', '--key'];
+  if ((values.key === undefined) !== (values.cert === undefined)) {
+    const [given, missing] = values.key !== undefined ? ['--key', '--cert'] : ['--cert', '--key'];
     throw invalid(
       `${given} without ${missing}: HTTPS needs both, and plain HTTP was not asked for.`,
     );
   }
-  if (values.ca && !values.cert) {
+  if (values.ca !== undefined && values.cert === undefined) {
     throw invalid('--ca without --key and --cert: client certificates are of HTTPS.');
   }
   const watch = command === 'dev' || values.watch === true;

@@ -4,6 +4,8 @@ import type { ServeOptions } from './options.js';
 import { report } from './report.js';
 import { readSecureContext } from './serve.js';
 
+/** By looking: of a link, which is what renewals change, the system watches only what it leads to. */
+const WATCH = { ignoreInitial: true, usePolling: true, interval: 500 };
 /** A key and its certificate are renewed as two files: both are there then. */
 const DEBOUNCE_MS = 200;
 
@@ -14,10 +16,10 @@ export async function renewCertificates(
   say: (message: string) => void,
 ): Promise<void> {
   const { key, cert, ca } = options;
-  if (!key || !cert) return;
+  if (key === undefined || cert === undefined) return;
   // An ES module only.
   const chokidar = await import('chokidar');
-  const watcher = chokidar.watch([key, cert, ...(ca ? [ca] : [])], { ignoreInitial: true });
+  const watcher = chokidar.watch([key, cert, ...(ca === undefined ? [] : [ca])], WATCH);
   let timer: NodeJS.Timeout | undefined;
   const renew = (): void => {
     try {

@@ -47,11 +47,11 @@ function serverOptions(options: ServeOptions): ServerOptions {
 
 /** The key and certificates that `--key`, `--cert` and `--ca` name, as they are now. */
 export function readSecureContext({ key, cert, ca }: ServeOptions): SecureOptions | undefined {
-  if (!key || !cert) return undefined;
+  if (key === undefined || cert === undefined) return undefined;
   return {
     key: readPem('--key', key),
     cert: readPem('--cert', cert),
-    ...(ca && { ca: readPem('--ca', ca) }),
+    ...(ca !== undefined && { ca: readPem('--ca', ca) }),
   };
 }
 
