@@ -185,3 +185,40 @@ test.serial('memory is flat over 50,000 short streams and 5,000 that were left',
   t.true(after.rss - before.rss < 16 << 20, `${before.rss} → ${after.rss}`);
   t.is(program.stderr, '');
 });
+
+test('what a handler keeps of a request keeps neither its body nor its neighbours', async (t) => {
+  const program = runProgram(
+    t,
+    `import { createServer, json } from 'wapix';
+    const kept = [];
+    const server = createServer({
+      '/:id': {
+        post: ({ params, headers, ip, url }) => {
+          kept.push(params.id, headers['x-a'], ip, url);
+          return json({});
+        },
+      },
+    });
+    const used = () => {
+      gc();
+      return process.memoryUsage().heapUsed;
+    };
+    const body = 'a'.repeat(15_000);
+    const ask = (id) => server.inject('/' + id, {
+      method: 'POST', body, headers: { 'content-type': 'text/plain', 'x-a': 'a value of ' + id },
+    });
+    const name = (at) => 'the identifier of request ' + at;
+    for (let at = 0; at < 100; at += 1) await ask(name(at));
+    kept.length = 0;
+    const before = used();
+    for (let at = 0; at < 1000; at += 1) await ask(name(at));
+    console.log(kept.length, used() - before);`,
+    ['--expose-gc'],
+  );
+  const { code } = await program.exit();
+  t.is(code, 0, program.stderr);
+  const [count, grown] = program.stdout.split(' ').map(Number);
+  t.is(count, 4000);
+  // Their bodies are 15 MB.
+  t.true(grown < 5_000_000, `${grown} bytes`);
+});

@@ -29,6 +29,8 @@ export interface Route {
 }
 
 const NO_CONTENT = Buffer.alloc(0);
+/** How much of a batch may be kept by what a handler keeps of one of its requests, in characters. */
+const MOST_KEPT = 4 * 1024;
 
 /** One request as it crossed the bridge, and how far its answer has come. */
 export class Exchange {
@@ -98,10 +100,12 @@ export class Exchange {
   }
 
   get url(): string {
+    this.#trim();
     return this.text.slice(this.urlAt, this.pathAt);
   }
 
   get ip(): string {
+    this.#trim();
     return this.text.slice(this.ipAt, this.headersAt);
   }
 
@@ -120,16 +124,29 @@ export class Exchange {
   }
 
   get headerFields(): HeaderFields | RepeatedHeaderFields {
+    this.#trim();
     return this.repeated ?? new HeaderFields(this.text, this.headersAt);
   }
 
   parameter(index: number): string {
+    this.#trim();
     const value = this.parameters[index] ?? '';
     return this.bits & UTF8_PATH ? Buffer.from(value, 'latin1').toString() : value;
   }
 
+  /** What is read now may be kept for good, in a `Map` say: with it a short batch, but none that is long. */
+  #trim(): void {
+    const { length } = this.text;
+    if (length > MOST_KEPT && length > 2 * (this.endAt - this.urlAt)) this.#detachHead();
+  }
+
   /** Lets go of the batch: a stream that lasts must not keep the text of its neighbours. */
   detach(): void {
+    this.#detachHead();
+    if (typeof this.received === 'string') this.received = ownText(this.received);
+  }
+
+  #detachHead(): void {
     const { urlAt } = this;
     this.text = ownText(this.text.slice(urlAt, this.endAt));
     this.urlAt = 0;
@@ -138,7 +155,6 @@ export class Exchange {
     this.headersAt -= urlAt;
     this.endAt -= urlAt;
     this.parameters = this.parameters.map(ownText);
-    if (typeof this.received === 'string') this.received = ownText(this.received);
   }
 
   /** The handler has taken too long, was answered for, and is told to stop. */
