@@ -624,6 +624,8 @@ export interface ListenOptions {
   host?: string;
   /** A Unix socket, instead of `port` and `host`. */
   path?: string;
+  /** How many connections may wait to be accepted; the system has a limit of its own. Default: 511. */
+  backlog?: number;
   /**
    * Share the port with other processes that ask for the same, which the system gives connections in
    * turn (SO_REUSEPORT; not on Windows). Default: false.

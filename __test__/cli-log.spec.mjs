@@ -29,6 +29,9 @@ const FILES = {
       yield 'b';
     }
     export default () => stream(chunks());`,
+  'lib/routes/room/get.mjs': `
+    import { channel } from 'wapix';
+    export default (req) => channel('room').subscribe(req);`,
   'lib/routes/endless/get.mjs': `
     import { stream } from 'wapix';
     import { Readable } from 'node:stream';
@@ -109,12 +112,14 @@ test('--log: a stream when it has ended', async (t) => {
 
 test('--log: a stream whose client leaves, one that fails, and a client that does not wait', async (t) => {
   const { run, origin, entry } = await logged(t);
-  const leave = new AbortController();
-  const response = await fetch(`${origin}/endless`, { signal: leave.signal });
-  await response.body.getReader().read();
-  leave.abort();
-  const left = await entry();
-  t.deepEqual([left.url, left.status, left.complete], ['/endless', 200, false]);
+  for (const path of ['/endless', '/room']) {
+    const leave = new AbortController();
+    const response = await fetch(origin + path, { signal: leave.signal });
+    if (path === '/endless') await response.body.getReader().read();
+    leave.abort();
+    const left = await entry();
+    t.deepEqual([left.url, left.status, left.complete], [path, 200, false]);
+  }
 
   await t.throwsAsync(call(`${origin}/breaks`));
   const failed = await entry();
@@ -204,7 +209,7 @@ test('routes: method, path and file of each, without running any', async (t) => 
     ['GET', '/chunks', '→', 'lib/routes/chunks/get.mjs'],
   ]);
   t.true(stdout.includes('DELETE   /files/*path'));
-  t.is(lines.length, 9);
+  t.is(lines.length, 10);
 });
 
 test('routes: --routes, ./src/routes, mistakes', async (t) => {

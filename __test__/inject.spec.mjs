@@ -80,6 +80,19 @@ for (const ioThreads of [0, 1]) {
     t.is((await server.inject(url, { method: 'POST', body: 'x' })).status, 201);
   });
 
+  test(`ioThreads ${ioThreads}: a body has the length that fetch says`, async (t) => {
+    const lengths = ({ headers, rawBody }) => json([headers['content-length'], rawBody.length]);
+    const server = make({ '/': { post: lengths } });
+    const ask = async (body) =>
+      (await server.inject('/', { method: 'POST', body, duplex: 'half' })).json();
+    for (const body of ['née', Buffer.from('née'), new Blob(['née'])]) {
+      t.deepEqual(await ask(body), ['4', 4]);
+    }
+    t.deepEqual(await ask(new URLSearchParams({ a: 'b' })), ['3', 3]);
+    t.deepEqual(await ask(''), ['0', 0]);
+    t.deepEqual(await ask(new Blob(['née']).stream()), [null, 4]);
+  });
+
   test(`ioThreads ${ioThreads}: what is no request rejects, and throws nothing`, async (t) => {
     const server = make({ '/': { get: () => text('') } });
     const refused = [

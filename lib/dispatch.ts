@@ -42,6 +42,7 @@ export class Dispatcher {
     this.#responder = {
       outbox: this.#outbox,
       addFields: hooks.addFields,
+      isFollowed: hooks.log !== undefined,
       failed: (exchange, error) => {
         if (isReported(exchange, error)) logFailure(exchange, error);
         exchange.break();

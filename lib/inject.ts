@@ -58,10 +58,21 @@ export class Injection {
       sent.on('error', reject);
       sent.on('response', (response) => resolve(toResponse(response, request.method)));
       if (request.body === null) sent.end();
+      // As `fetch`, which knows the length of what is no stream, and says so.
+      else if (isWhole(init?.body)) {
+        const bytes = request.arrayBuffer();
+        bytes.then((bytes) => sent.end(Buffer.from(bytes)), reject);
+      }
       // Where it fails, so does what is sent, which the listener above hears.
       else pipeline(Readable.fromWeb(request.body as ReadableStream), sent).catch(reject);
     });
   }
+}
+
+/** Whether a body is there, and does not come. */
+function isWhole(body: RequestInit['body']): boolean {
+  if (body === undefined || body === null) return false;
+  return typeof body === 'string' || !(Symbol.asyncIterator in body);
 }
 
 function toRequest(input: string | URL | Request, init: RequestInit | undefined): Request {

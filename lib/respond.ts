@@ -15,6 +15,8 @@ import { fromWebResponse, isWebResponse } from './web-response.js';
 export interface Responder {
   readonly outbox: Outbox;
   readonly addFields: Hooks['addFields'];
+  /** Whether somebody is to hear of the end of each exchange. */
+  readonly isFollowed: boolean;
   /** Told, once, why a response that had begun is incomplete. */
   readonly failed: (exchange: Exchange, error: unknown) => void;
 }
@@ -171,7 +173,8 @@ function respondChannel(exchange: Exchange, result: HttpResult, responder: Respo
   exchange.presence = subscribing.presence;
   outbox.stream(exchange, result.status, MEDIA_NONE, lines);
   outbox.subscribe(exchange, subscribing);
-  return exchange.presence === undefined && exchange.controller === undefined;
+  const isWatched = exchange.presence !== undefined || exchange.controller !== undefined;
+  return !(isWatched || responder.isFollowed);
 }
 
 function mediaOf(result: HttpResult, headers: HeaderText): number {

@@ -55,6 +55,7 @@ function create(directory, manager) {
   process.stdout.write(`\n  ${name} is written. ${manager.name} installs what it needs.\n\n`);
   install(root, manager);
   const way = relative(process.cwd(), root);
-  const steps = [way && `cd ${way}`, `${manager.name} run dev`].filter(Boolean);
+  const quoted = /[^\w./-]/.test(way) ? JSON.stringify(way) : way;
+  const steps = [way && `cd ${quoted}`, `${manager.name} run dev`].filter(Boolean);
   process.stdout.write(`\n  Now:  ${steps.join(' && ')}\n`);
 }

@@ -2,7 +2,7 @@
  * A process of `wapix dev`. It is started before it is needed, loads the routes when it is told to, and
  * serves them when it is told to: until then the process before it serves.
  */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync, statSync } from 'node:fs';
 import type inspector from 'node:inspector';
 import { setTimeout } from 'node:timers/promises';
 import type { Server } from '../../index.js';
@@ -111,10 +111,9 @@ async function takeOver(listen: () => Promise<Listening>): Promise<Listening> {
 }
 
 function hasTypeScript(routes: string): boolean {
-  return (
-    existsSync(routes) &&
-    readdirSync(routes, { recursive: true }).some((name) => /ts$/.test(`${name}`))
-  );
+  const isDirectory = statSync(routes, { throwIfNoEntry: false })?.isDirectory();
+  if (!isDirectory) return false;
+  return readdirSync(routes, { recursive: true }).some((name) => /\.[cm]?ts$/.test(`${name}`));
 }
 
 function send(message: Report): void {
