@@ -30,6 +30,7 @@ const BYTES: u32 = 1 << 17;
 const BUFFER: u32 = 1 << 18;
 const CONTENT_APART: u32 = 1 << 19;
 const CONTENT_ASCII: u32 = 1 << 22;
+const NOT_KEPT: u32 = 0;
 
 struct JavaScript {
     bridge: Arc<Bridge>,
@@ -135,6 +136,7 @@ async fn a_request_crosses_with_its_fields_and_is_answered() {
         path,
         ip,
         headers,
+        place,
         content,
         port,
         parameters,
@@ -148,6 +150,7 @@ async fn a_request_crosses_with_its_fields_and_is_answered() {
         (first & 0xff, route, content, parameters),
         (REQUEST, 1, 3, 1)
     );
+    assert_eq!(place, NOT_KEPT);
     assert_ne!(port, 0);
     let mut rest = text.as_str();
     let mut field = |length: u32| {
@@ -225,7 +228,7 @@ async fn what_is_ready_together_crosses_together_and_wakes_once() {
 /// How many requests, of one parameter each, a batch has.
 fn requests(words: &[u32]) -> usize {
     words
-        .chunks(13)
+        .chunks(14)
         .filter(|record| record[0] & 0xff == REQUEST)
         .count()
 }

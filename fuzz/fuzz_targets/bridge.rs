@@ -396,6 +396,7 @@ impl World<'_> {
                 path,
                 ip,
                 headers,
+                _place,
                 length,
                 port,
                 parameters,
@@ -403,7 +404,7 @@ impl World<'_> {
             ranges,
         ) = words
             .split_first_chunk()
-            .expect("a request has eleven words");
+            .expect("a request has twelve words");
         let (ranges, rest) = ranges.split_at(2 * *parameters as usize);
         let mut next = |length: &u32| split(text, *length);
         let (url, decoded_path) = (next(url), next(path));

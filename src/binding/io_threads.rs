@@ -114,6 +114,8 @@ impl IoThreads {
                     bridge.closed();
                     last();
                 });
+                // Dropped first, with what still runs on it: that tells of requests that are over.
+                let runtime = runtime;
                 runtime.block_on(async {
                     let run = Arc::clone(&bridge);
                     tokio::spawn(async move { run.run().await });

@@ -20,7 +20,7 @@ pub(super) enum Crossing {
 struct Place {
     /// Of the section that is kept there; 0 where there is none.
     number: u64,
-    /// It has crossed since another one wanted its place.
+    /// It has come, or crossed, since another one wanted its place.
     is_in_use: bool,
 }
 
@@ -53,7 +53,10 @@ impl KeptSections {
         if std::mem::take(&mut place.is_in_use) {
             return Crossing::Once;
         }
-        place.number = number;
+        *place = Place {
+            number,
+            is_in_use: true,
+        };
         Crossing::Keep(name)
     }
 }

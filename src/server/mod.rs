@@ -163,10 +163,10 @@ impl<H: Handler> Server<H> {
             #[cfg(unix)]
             arrivals,
         } = self;
-        #[cfg(unix)]
-        let arriving = arrivals.map(Arriving::new).transpose()?;
         // Whoever waits for the port goes on when this function is left, however that is.
         let refusing = shutdown.refusing();
+        #[cfg(unix)]
+        let arriving = arrivals.map(Arriving::new).transpose()?;
         let mut listener = Accepting::new(listener)?;
         let (unaware, mut all_aware) = mpsc::channel(1);
         #[cfg(unix)]

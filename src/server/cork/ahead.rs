@@ -71,7 +71,7 @@ impl<S: Socket> Corked<S> {
     ) -> Poll<io::Result<bool>> {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        // hyper may have read more than there is room for.
+        // hyper may have read more than there is room for; part of a request is all that was.
         let length = inner.ahead.len().min(buffer.remaining());
         buffer.put_slice(&inner.ahead[..length]);
         if inner.ahead.is_empty() || partly {
@@ -82,11 +82,12 @@ impl<S: Socket> Corked<S> {
         Poll::Ready(Ok(is_more && !buffer.filled().is_empty()))
     }
 
-    /// Gives back what is to be read again, before what was read ahead.
-    pub(in crate::server) fn unread(&self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.lock().ahead.splice(..0, bytes.iter().copied());
-        }
+    /// Gives back what is to be read again, before what was read ahead; whether there is any of that.
+    pub(in crate::server) fn unread(&self, bytes: &[u8]) -> bool {
+        let mut inner = self.lock();
+        let is_followed = !inner.ahead.is_empty();
+        inner.ahead.splice(..0, bytes.iter().copied());
+        is_followed
     }
 
     /// Lets go of memory that only a connection in use needs.

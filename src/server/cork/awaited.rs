@@ -40,9 +40,10 @@ impl<S: Socket> Corked<S> {
         };
         inner.awaits_answer = false;
         inner.taken += taken as u64;
-        inner.unflushed = !flushed;
         inner.keep_rest(slices, taken);
-        if inner.unflushed || !inner.gathered.is_empty() {
+        // TLS may take the rest, too, and hold it back.
+        inner.unflushed = !flushed || !inner.gathered.is_empty();
+        if inner.unflushed {
             Passed::Partly
         } else {
             Passed::Whole

@@ -78,7 +78,8 @@ impl<S: Socket> Inner<S> {
             return Passed::Whole;
         }
         self.gathered.extend_from_slice(&bytes[written.taken..]);
-        self.unflushed = !written.flushed;
+        // TLS may take the rest, too, and hold it back.
+        self.unflushed = true;
         self.idle = false;
         Passed::Partly
     }

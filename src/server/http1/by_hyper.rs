@@ -124,7 +124,8 @@ where
                 if progress == Progress::EventStream {
                     return Poll::Ready(Left::Ended(Outcome::Gone));
                 }
-                if waits_for == WaitsFor::Request && stream.can_leave(shutdown) {
+                let is_idle = waits_for == WaitsFor::Request && begun().is_empty();
+                if is_idle && stream.can_leave(shutdown) {
                     return Poll::Ready(Left::Idle);
                 }
                 // It can go over when its request has been answered.

@@ -69,7 +69,7 @@ pub(super) async fn serve<H: Handler, S>(
             Left::NotNeeded => {}
             Left::Events { body, goes_on } => {
                 let _parked = service.parking.park();
-                match events::serve(&connection, body).await {
+                match events::serve(&connection, body, goes_on).await {
                     Outcome::Ended if goes_on => timeouts.restart(),
                     outcome => break outcome,
                 }

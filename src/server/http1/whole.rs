@@ -183,7 +183,8 @@ impl<'a, H: Handler, S: Socket + 'static> Requests<'a, H, S> {
             return read;
         };
         let rest = self.begin(buffer.filled());
-        stream.unread(rest);
+        // More of it was read: it need not come.
+        self.partly &= !stream.unread(rest);
         Poll::Ready(Ok(true))
     }
 
