@@ -100,6 +100,7 @@ const MISUSES = [
   { args: ['start', '--key', KEY], says: /--key without --cert/ },
   { args: ['start', '--cert', CERT], says: /--cert without --key/ },
   { args: ['start', '--key', 'none.pem', '--cert', CERT], says: /--key cannot be read.*none\.pem/ },
+  { args: ['dev', '--close-deadline', '5000'], says: /--close-deadline is of start/ },
   { args: ['start', '--ca', CERT], says: /--ca without --key and --cert/ },
   // Variables that are not set: plain HTTP, or HTTPS for everybody, was not asked for.
   { args: ['start', '--key', '', '--cert', ''], says: /--key cannot be read/ },

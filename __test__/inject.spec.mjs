@@ -1,5 +1,6 @@
 // A server asked from within its process, without a port.
 
+import { text as readText } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import { created, createServer, json, status, stream, text } from 'wapix';
@@ -91,6 +92,14 @@ for (const ioThreads of [0, 1]) {
     t.deepEqual(await ask(new URLSearchParams({ a: 'b' })), ['3', 3]);
     t.deepEqual(await ask(''), ['0', 0]);
     t.deepEqual(await ask(new Blob(['née']).stream()), [null, 4]);
+  });
+
+  test(`ioThreads ${ioThreads}: a body that is a stream is streamed to the handler`, async (t) => {
+    const handler = async ({ body }) => text(await readText(body));
+    const server = make({ '/': { post: { handler, config: { streamBody: true } } } });
+    const body = new Blob(['one ', 'two']).stream();
+    const response = await server.inject('/', { method: 'POST', body });
+    t.is(await response.text(), 'one two');
   });
 
   test(`ioThreads ${ioThreads}: what is no request rejects, and throws nothing`, async (t) => {

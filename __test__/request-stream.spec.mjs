@@ -335,19 +335,6 @@ test('a body that was received whole survives its client', async (t) => {
   t.is(await got.promise, 'all of it');
 });
 
-test('inject: a body is streamed, too', async (t) => {
-  const server = await servePost(t, async ({ body }) => text(await readText(body)));
-  async function* source() {
-    yield Buffer.from('one ');
-    yield Buffer.from('two');
-  }
-  const response = await server.inject('/', {
-    method: 'POST',
-    body: Readable.toWeb(Readable.from(source())),
-  });
-  t.is(await response.text(), 'one two');
-});
-
 test('what reads a body with pipeline hears why it ended', async (t) => {
   const failed = deferred();
   const server = await servePost(t, async ({ body }) => {

@@ -1,5 +1,5 @@
 import type { Exchange } from './exchange.js';
-import { printable } from './failure-log.js';
+import { printable } from './printable.js';
 
 /** One request, once it is over. */
 export interface LogEntry {

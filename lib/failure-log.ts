@@ -1,4 +1,5 @@
 import type { Exchange } from './exchange.js';
+import { printable } from './printable.js';
 
 /** Logs why a request was not answered as its handler, or what else is named, meant. */
 export function logFailure(
@@ -9,13 +10,4 @@ export function logFailure(
   const failed = what === '' ? 'failed' : `failed in ${what}`;
   // No part of the format: what is escaped in a URL may look like a placeholder, and would take the error.
   console.error('wapix: %s %s %s:', method, printable(url), failed, error);
-}
-
-/** A URL crosses as bytes, each a character: what a terminal would take for a command must not get there. */
-export function printable(url: string): string {
-  return url.replace(/[^ -~]/g, escapeByte);
-}
-
-function escapeByte(character: string): string {
-  return `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 }

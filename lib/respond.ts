@@ -75,16 +75,26 @@ export function respond(exchange: Exchange, result: unknown, responder: Responde
   return false;
 }
 
+/** What an error is answered with where nobody else answers for it. */
+export function answerTo(error: unknown): { status: number; content: object } {
+  if (!(error instanceof WapixError)) return { status: 500, content: { error: reasonOf(500) } };
+  const { status, code, message } = error;
+  const reason = reasonOf(status);
+  return {
+    status,
+    content: status < 500 ? { error: reason, code, message } : { error: reason },
+  };
+}
+
+function reasonOf(status: number): string | undefined {
+  return http().STATUS_CODES[status];
+}
+
 /** Sends an answer of wapix itself, for an error. Never throws. */
 export function respondError(exchange: Exchange, error: unknown, responder: Responder): void {
   // Nobody waits; and a server that listens again has other requests in the places of these.
   if (exchange.cancelled) return;
-  const status = error instanceof WapixError ? error.status : 500;
-  const reason = http().STATUS_CODES[status];
-  const content =
-    status < 500 && error instanceof WapixError
-      ? { error: reason, code: error.code, message: error.message }
-      : { error: reason };
+  const { status, content } = answerTo(error);
   const { outbox, addFields } = responder;
   let lines = '';
   try {

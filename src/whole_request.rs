@@ -66,13 +66,10 @@ pub(crate) fn parse<'a>(
         return Parsed::Other;
     };
     let fields = &*head.headers;
-    let is_within_limits = target.len() <= config.max_url_length
-        && fields.len() <= config.max_headers_count
-        && head_length <= config.max_header_size;
     let Some(body_length) = body_length(fields) else {
         return Parsed::Other;
     };
-    if !is_within_limits || !is_path_and_query(target) {
+    if fields.len() > config.max_headers_count || !is_plain(target, head_length, config) {
         return Parsed::Other;
     }
     let target_end = target.as_ptr() as usize - bytes.as_ptr() as usize + target.len();
@@ -107,9 +104,7 @@ fn parse_repeated<'a>(
     let body = rest.get(..fields.body_length())?;
     let target = str::from_utf8(target).ok()?;
     let head_length = bytes.len() - rest.len();
-    let is_within_limits =
-        target.len() <= config.max_url_length && head_length <= config.max_header_size;
-    (is_within_limits && is_path_and_query(target)).then(|| WholeRequest {
+    is_plain(target, head_length, config).then(|| WholeRequest {
         method,
         target,
         fields: Fields::Repeated(fields),
@@ -119,9 +114,13 @@ fn parse_repeated<'a>(
     })
 }
 
-fn is_path_and_query(target: &str) -> bool {
+/// Whether a target is path and query, and it and its head are within the limits.
+fn is_plain(target: &str, head_length: usize, config: &Config) -> bool {
     let bytes = target.as_bytes();
-    bytes.first() == Some(&b'/') && bytes.iter().all(|byte| IN_A_TARGET[usize::from(*byte)])
+    bytes.len() <= config.max_url_length
+        && head_length <= config.max_header_size
+        && bytes.first() == Some(&b'/')
+        && bytes.iter().all(|byte| IN_A_TARGET[usize::from(*byte)])
 }
 
 /// `pchar`, `/` and `?`.

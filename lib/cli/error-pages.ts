@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { STATUS_CODES } from 'node:http';
 import { Readable } from 'node:stream';
 import type { Request, RequestHandler, RouteEntry, Routes, ServerOptions } from '../../index.js';
-import { WapixError } from '../errors.js';
 import { logFailure } from '../failure-log.js';
+import { answerTo } from '../respond.js';
 import { noContent, notFound, status, stream } from '../result.js';
 import { renderErrorPage } from './error-page.js';
 import { type Mistake, toMistake } from './mistake.js';
@@ -82,11 +81,9 @@ export class ErrorPages {
   #recover(error: unknown, req: Request): Result {
     logFailure(req, error);
     reportFrame(error);
-    // What the server itself would answer.
-    const code = error instanceof WapixError ? error.status : 500;
-    const answer = { error: STATUS_CODES[code] };
-    if (!isNavigation(req)) return status(code, answer);
-    const note = `A client that is no browser gets ${code} ${JSON.stringify(answer)}.`;
+    const { status: code, content } = answerTo(error);
+    if (!isNavigation(req)) return status(code, content);
+    const note = `A client that is no browser gets ${code} ${JSON.stringify(content)}.`;
     return this.#page(`${req.method} ${req.url} failed.`, toMistake(error), note, code);
   }
 

@@ -23,8 +23,8 @@ Options
       --liveness-path <path>
                         answer 200 there as long as the server serves, before any route
       --close-deadline <ms>
-                        how long start lets requests in flight finish after a signal
-                        (default: 10000; dev: 1000)
+                        how long requests in flight may take after a signal (start only,
+                        default: 10000; dev always waits 1000)
       --log             log each request: JSON, or a line for people on a terminal
   -h, --help            print this
   -v, --version         print the version

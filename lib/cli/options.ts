@@ -114,6 +114,9 @@ export function readCommand(args: readonly string[], env: NodeJS.ProcessEnv): Co
     throw invalid('--ca without --key and --cert: client certificates are of HTTPS.');
   }
   const watch = command === 'dev' || values.watch === true;
+  if (watch && values['close-deadline'] !== undefined) {
+    throw invalid('--close-deadline is of start: dev always waits a second.');
+  }
   const { directory, notice } = findRoutes(values.routes, watch);
   return {
     name: 'start',
