@@ -103,9 +103,13 @@ test('Kubernetes: the manifest starts wapix, and its probes are answered', async
   const { root } = project(t, routes);
   const run = wapix(t, root, options, { PORT: '0' });
   const url = await run.url();
-  for (const { httpGet } of [readinessProbe, livenessProbe]) {
+  const probes = [
+    [readinessProbe, 'ok\n'],
+    [livenessProbe, 'alive'],
+  ];
+  for (const [{ httpGet }, answer] of probes) {
     t.is(httpGet.port, ports[0].containerPort);
-    t.is(await bodyOf(url + httpGet.path), 'ok\n');
+    t.is(await bodyOf(url + httpGet.path), answer);
   }
 });
 
