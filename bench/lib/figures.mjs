@@ -5,6 +5,8 @@ const FIGURES = {
   javascript: { label: 'of it JavaScript thread', digits: 2 },
   userTotal: { label: 'user-space µs/request', digits: 2 },
   userJavascript: { label: 'of it JavaScript thread', digits: 2 },
+  seconds: { label: 'CPU s', digits: 2 },
+  javascriptSeconds: { label: 'of it JavaScript thread', digits: 3 },
   p50: { label: 'p50 µs', digits: 0 },
   kibibytes: { label: 'KiB/connection', digits: 1 },
   milliseconds: { label: 'ms', digits: 0 },

@@ -1,4 +1,4 @@
-// What the issue asks of each scenario: a figure of wapix's, as a part of a peer's.
+// What is wanted of wapix: a figure of its, as a part of a peer's.
 
 const atMost = (server, figure, base, limit) => ({ server, figure, base, limit, isMost: true });
 const atLeast = (server, figure, base, limit) => ({ server, figure, base, limit, isMost: false });
@@ -38,3 +38,19 @@ export const IDLE = both(atMost, 'kibibytes', 'node-http', 0.5);
 export const START_UP = ['wapix', 'wapix-in-loop', 'wapix-start'].map((server) =>
   atMost(server, 'milliseconds', 'node-http', 1.2),
 );
+
+export const LARGE_CHUNKS = both(atMost, 'seconds', 'node-http', 0.7);
+
+export const SMALL_CHUNKS = both(atMost, 'seconds', 'node-http', 0.5);
+
+export const FAN_OUT = [
+  ...['wapix-channel', 'wapix', 'wapix-in-loop'].map((server) =>
+    atMost(server, 'seconds', 'node-http', 0.6),
+  ),
+  ...['wapix-channel', 'wapix'].map((server) =>
+    atMost(server, 'javascriptSeconds', 'node-http', 0.05),
+  ),
+  ...['wapix-channel', 'wapix', 'wapix-in-loop'].map((server) =>
+    atMost(server, 'kibibytes', 'node-http', 0.5),
+  ),
+];

@@ -7,6 +7,7 @@ import { markdown, written } from './table.mjs';
 const NAMES = {
   javascript: 'JavaScript thread, CPU/request',
   userJavascript: 'JavaScript thread, user-space/request',
+  javascriptSeconds: 'JavaScript thread, CPU s',
 };
 
 function row({ title, results }, { server, figure, base, limit, isMost }) {

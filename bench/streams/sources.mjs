@@ -38,14 +38,27 @@ export function smallChunks() {
   });
 }
 
-const bus = new EventEmitter().setMaxListeners(0);
-let tick = 0;
-setInterval(() => {
-  bus.emit('event', `data: {"tick":${tick++},"message":"an event of a usual size"}\n\n`);
-}, 1000 / EVENTS_PER_SECOND).unref();
+/** Calls `publish` with the data of every event. */
+export function publishEvents(publish) {
+  let tick = 0;
+  const next = () => publish({ tick: tick++, message: 'an event of a usual size' });
+  setInterval(next, 1000 / EVENTS_PER_SECOND).unref();
+}
+
+let bus;
+
+/** What tells of every event, as it is written. */
+function published() {
+  if (bus === undefined) {
+    bus = new EventEmitter().setMaxListeners(0);
+    publishEvents((data) => bus.emit('event', `data: ${JSON.stringify(data)}\n\n`));
+  }
+  return bus;
+}
 
 /** Server-sent events, the same for everybody. */
 export function events() {
+  const bus = published();
   const readable = new Readable({ read() {} });
   const onEvent = (event) => readable.push(event);
   bus.on('event', onEvent);
@@ -74,6 +87,7 @@ function small() {
 }
 
 function webEvents() {
+  const bus = published();
   const encoder = new TextEncoder();
   let onEvent;
   return new ReadableStream({

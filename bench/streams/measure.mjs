@@ -1,0 +1,75 @@
+// What one response, and many event streams, cost a server.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { start, used } from '../lib/server.mjs';
+import { EVENTS_PER_SECOND } from './sources.mjs';
+
+const SECOND = 1_000_000;
+const SHORTEST_EVENT = 50;
+/** Until what only the burst of requests needed has been given back. */
+const SETTLE_MILLISECONDS = 3_000;
+
+function client(port, path, connections) {
+  const script = join(import.meta.dirname, 'client.mjs');
+  const child = spawn(process.execPath, [script, port, path, connections], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  return {
+    line: async () => (await lines.next()).value,
+    async received() {
+      child.stdin.write('\n');
+      return Number(await this.line());
+    },
+    async stop() {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
+}
+
+const per = (units, { total, javascript }) => ({
+  seconds: total / SECOND / units,
+  javascriptSeconds: javascript / SECOND / units,
+});
+
+/** CPU seconds that a whole response of `expected` bytes takes, for each of its `units`. */
+export async function measureWhole(name, { path, expected, units }) {
+  const server = await start('streams', name);
+  try {
+    const taker = client(server.port, path, 1);
+    const before = server.cpu();
+    await taker.line();
+    const received = Number(await taker.line());
+    if (received < expected) throw new Error(`${name} ${path}: ${received} bytes`);
+    return per(units, used(before, server.cpu()));
+  } finally {
+    await server.stop();
+  }
+}
+
+/** CPU seconds of a million events delivered to `clients`, and the memory of each of them. */
+export async function measureEvents(name, { clients, seconds }) {
+  const server = await start('streams', name);
+  const idle = server.memory();
+  const taker = client(server.port, '/events', clients);
+  try {
+    await taker.line();
+    await delay(SETTLE_MILLISECONDS);
+    const memory = (server.memory() - idle) / clients;
+    const bytes = await taker.received();
+    const before = server.cpu();
+    await delay(seconds * 1000);
+    const spent = used(before, server.cpu());
+    const events = clients * EVENTS_PER_SECOND * seconds;
+    const perEvent = ((await taker.received()) - bytes) / events;
+    if (perEvent < SHORTEST_EVENT) throw new Error(`${name}: ${perEvent} bytes an event`);
+    return { ...per(events / 1e6, spent), kibibytes: memory / 1024 };
+  } finally {
+    await taker.stop();
+    await server.stop();
+  }
+}
