@@ -54,7 +54,7 @@ impl LastSection {
         }
         match self {
             Self::Once(last) if last == section => {
-                let fields = RepeatedFields::read(std::mem::take(last));
+                let fields = RepeatedFields::parse(std::mem::take(last));
                 *self = fields.map_or(Self::None, Self::Again);
             }
             Self::Once(last) => {
@@ -67,7 +67,9 @@ impl LastSection {
 }
 
 impl RepeatedFields {
-    fn read(section: Vec<u8>) -> Option<Self> {
+    /// Reads a section, with the empty line that ends it; `None` where it says something that is for hyper to
+    /// hear, or there is more than it.
+    pub fn parse(section: Vec<u8>) -> Option<Self> {
         let mut room = [httparse::EMPTY_HEADER; MOST_FIELDS];
         let parsed = httparse::parse_headers(&section, &mut room);
         let Ok(httparse::Status::Complete((length, fields))) = parsed else {

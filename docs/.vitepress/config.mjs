@@ -54,6 +54,7 @@ export default defineConfig({
         text: 'Figures',
         items: [
           page('Benchmarks', '/benchmarks'),
+          page('Benchmarks of streams', '/benchmarks-streams'),
           page('Benchmarks of channels', '/benchmarks-channels'),
           page('Where the time goes', '/internals/performance'),
         ],
