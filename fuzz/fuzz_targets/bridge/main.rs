@@ -35,7 +35,11 @@ enum Step<'a> {
         encrypted: bool,
     },
     /// A header section comes that will come again.
-    Section(Vec<(u8, &'a [u8])>),
+    Section {
+        fields: Vec<(u8, &'a [u8])>,
+        /// It wants the place of the one before.
+        is_rival: bool,
+    },
     /// A request with one of those.
     Again(u8, Content<'a>),
     Take {
@@ -88,7 +92,7 @@ impl World<'_> {
                 // What is no request is not sent.
                 let _ = self.request(line, &fields, &body.to_vec());
             }
-            Step::Section(fields) => self.section(&fields),
+            Step::Section { fields, is_rival } => self.section(&fields, is_rival),
             Step::Again(which, body) => {
                 let _ = self.again(which, Line::get("/a/b"), &body.to_vec());
             }

@@ -17,6 +17,7 @@ pub(crate) const CONTENT_ASCII: u32 = 1 << 22;
 pub(crate) const HTTP_2: u32 = 1 << 20;
 pub(crate) const LONG_VALUE: u8 = 255;
 pub(crate) const NOT_KEPT: u32 = 0;
+pub(crate) const PLACES: usize = 256;
 pub(crate) const SOURCES: [u32; 4] = [0, 1 << 16, 1 << 17, 1 << 18];
 pub(crate) const MEDIA_TYPES: [&str; 3] = ["", "application/json", "text/plain; charset=utf-8"];
 

@@ -13,7 +13,7 @@ use wapix::{
 use crate::{
     protocol::{
         BATCH_REQUESTS, CANCELLED, COMPLETED, CONSUMED, CONTENT_APART, CONTENT_ASCII, ENCRYPTED,
-        HTTP_2, HTTP_10, INLINE_CONTENT, LONG_VALUE, NAMES, NOT_KEPT, REQUEST, UTF8_PATH,
+        HTTP_2, HTTP_10, INLINE_CONTENT, LONG_VALUE, NAMES, NOT_KEPT, PLACES, REQUEST, UTF8_PATH,
     },
     world::{Answered, World},
 };
@@ -191,13 +191,18 @@ impl World<'_> {
     }
 
     /// Has a section of these fields come again and again, where it is one.
-    pub(crate) fn section(&mut self, fields: &[(u8, &[u8])]) {
+    pub(crate) fn section(&mut self, fields: &[(u8, &[u8])], is_rival: bool) {
         let mut section = b"Host: localhost\r\n".to_vec();
         for (name, value) in fields {
             let name = NAMES[usize::from(*name) % NAMES.len()].as_bytes();
             section.extend([name, b": ", value, b"\r\n"].concat());
         }
         section.extend_from_slice(b"\r\n");
+        // Places are given by turns.
+        let others = if is_rival { PLACES - 1 } else { 0 };
+        for _ in 0..others {
+            RepeatedFields::parse(section.clone());
+        }
         self.sections.extend(RepeatedFields::parse(section));
     }
 
