@@ -13,7 +13,11 @@ const OF_A_CONNECTION = new Set([
   'upgrade',
 ]);
 /** Content codings that Node's `fetch` undoes without saying so in the header fields. */
-const UNDONE_BY_FETCH = /^\s*(x-)?(gzip|deflate|br)(\s*,\s*(x-)?(gzip|deflate|br))*\s*$/i;
+const UNDONE_BY_FETCH = new Set(['gzip', 'x-gzip', 'deflate', 'br']);
+const [major = 0, minor = 0] = process.versions.undici?.split('.').map(Number) ?? [];
+if (major > 7 || (major === 7 && minor >= 11)) UNDONE_BY_FETCH.add('zstd');
+
+const isUndoneByFetch = (coding: string) => UNDONE_BY_FETCH.has(coding.trim().toLowerCase());
 
 /** Whether `value` is a web `Response` (Fetch Standard): Node's own, or one of its implementation. */
 export function isWebResponse(value: unknown): value is Response {
@@ -55,8 +59,8 @@ export function fromWebResponse(response: Response): HttpResult {
 function headersOf(response: Response): Record<string, string[]> {
   // Only one that came from a server has a URL.
   const isFetched = response.url !== '';
-  const isDecoded =
-    isFetched && UNDONE_BY_FETCH.test(response.headers.get('content-encoding') ?? '');
+  const coding = response.headers.get('content-encoding');
+  const isDecoded = isFetched && coding?.split(',').every(isUndoneByFetch);
   const headers: Record<string, string[]> = Object.create(null);
   for (const [name, value] of response.headers) {
     if (isFetched && OF_A_CONNECTION.has(name)) continue;
