@@ -191,27 +191,32 @@ function standIn(t, name, exitCode = 0) {
   return { PATH: `${directory}${delimiter}${env.PATH}` };
 }
 
-for (const [name, lockfile] of Object.entries({
-  npm: 'package-lock.json',
-  pnpm: 'pnpm-lock.yaml',
-  yarn: 'yarn.lock',
-  bun: 'bun.lock',
-})) {
-  posix(`${name} installs where it runs it`, async (t) => {
+for (const [agent, locked, program] of [
+  ['npm/9.8.7', 'package-lock.json', undefined],
+  ['pnpm/9.8.7', 'pnpm-lock.yaml', 'pnpm@9.8.7'],
+  ['yarn/1.22.22', 'yarn.lock', 'yarn@1.22.22'],
+  ['yarn/4.18.1', 'yarn.lock .yarnrc.yml', '@yarnpkg/cli-dist@4.18.1'],
+  ['bun/9.8.7', 'bun.lock', 'bun@9.8.7'],
+]) {
+  posix(`${agent} installs where it runs it`, async (t) => {
+    const [name] = agent.split('/');
     const root = emptyDirectory(t);
-    const agent = { npm_config_user_agent: `${name}/9.8.7 npm/? node/v24.0.0 linux x64` };
-    const { code, stdout } = await create(t, root, ['.'], { ...agent, ...standIn(t, name) });
+    const said = { npm_config_user_agent: `${agent} npm/? node/v24.0.0 linux x64` };
+    const { code, stdout } = await create(t, root, ['.'], { ...said, ...standIn(t, name) });
     t.is(code, 0);
     t.true(stdout.includes(`called: ${name} install`), stdout);
     t.regex(stdout, new RegExp(`Now: {2}${name} run dev\n$`));
     const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8');
-    t.true(dockerfile.includes(`COPY package.json ${lockfile} ./`), dockerfile);
-    t.is(dockerfile.includes(`npm install --global ${name}@9.8.7`), name !== 'npm');
+    t.true(dockerfile.includes(`COPY package.json ${locked} ./`), dockerfile);
+    const [, installed] = /npm install --global (\S+)/.exec(dockerfile) ?? [];
+    t.is(installed, program);
     const files = readdirSync(root, { recursive: true });
     for (const file of ['.gitignore', '.dockerignore', 'tsconfig.json', 'src/routes/get.ts']) {
       t.true(files.includes(file), file);
     }
+    t.is(files.includes('.yarnrc.yml'), locked.includes('.yarnrc.yml'));
     for (const file of files) t.false(/\{\{|^_/.test(file), file);
+    t.notRegex(readFileSync(join(root, '.gitignore'), 'utf8'), /\{\{|undefined/);
   });
 }
 

@@ -1,21 +1,45 @@
-/** What differs between package managers. `frozen` installs what the lockfile says, `prune` leaves run-time dependencies. */
+/**
+ * What differs between package managers. `locked` are the files that say what to install, `frozen` installs just
+ * that, `prune` leaves run-time dependencies, `program` is the npm package of the manager itself.
+ */
 const MANAGERS = {
-  npm: { lockfile: 'package-lock.json', frozen: 'npm ci', prune: 'npm prune --omit=dev' },
+  npm: {
+    locked: 'package-lock.json',
+    frozen: 'npm ci',
+    prune: 'npm prune --omit=dev',
+  },
   pnpm: {
-    lockfile: 'pnpm-lock.yaml',
+    program: 'pnpm',
+    locked: 'pnpm-lock.yaml',
     frozen: 'pnpm install --frozen-lockfile',
     prune: 'pnpm prune --prod',
   },
   yarn: {
-    lockfile: 'yarn.lock',
+    program: 'yarn',
+    locked: 'yarn.lock',
     frozen: 'yarn install --frozen-lockfile',
     prune: 'yarn install --frozen-lockfile --production',
   },
   bun: {
-    lockfile: 'bun.lock',
+    program: 'bun',
+    locked: 'bun.lock',
     frozen: 'bun install --frozen-lockfile',
     prune: 'bun install --frozen-lockfile --production',
   },
+};
+
+/** Yarn from version 2 on, which is another program. */
+const MODERN_YARN = {
+  program: '@yarnpkg/cli-dist',
+  locked: 'yarn.lock .yarnrc.yml',
+  frozen: 'yarn install --immutable',
+  prune: 'yarn workspaces focus --production',
+  files: {
+    '.yarnrc.yml': 'nodeLinker: node-modules\n',
+    // Without one, a project above this directory would be taken to be meant.
+    'yarn.lock': '',
+  },
+  ignored: '.yarn/cache\n.yarn/install-state.gz\n',
 };
 
 /**
@@ -24,5 +48,10 @@ const MANAGERS = {
  */
 export function detectManager(userAgent = '') {
   const [, name, version] = /^(\w+)\/(\S+)/.exec(userAgent) ?? [];
-  return name in MANAGERS ? { name, version, ...MANAGERS[name] } : { name: 'npm', ...MANAGERS.npm };
+  if (!(name in MANAGERS)) return { name: 'npm', ...MANAGERS.npm };
+  const major = Number.parseInt(version, 10);
+  if (name !== 'yarn' || major < 2) return { name, version, ...MANAGERS[name] };
+  // Before version 4, `workspaces focus` is a plugin.
+  const plugin = major < 4 ? 'yarn plugin import workspace-tools && ' : '';
+  return { name, version, ...MODERN_YARN, prune: plugin + MODERN_YARN.prune };
 }

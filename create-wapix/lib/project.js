@@ -14,15 +14,14 @@ const RENAMED = {
 
 /** Writes the project's files; `{{name}}` and its like in them are replaced. */
 export function writeProject(directory, name, manager) {
+  const { program, files = {} } = manager;
   const values = {
+    ignored: '',
+    ...manager,
+    manager: program ? `RUN npm install --global ${program}@${manager.version}\n` : '',
+    run: `${manager.name} run`,
     name,
     version,
-    run: `${manager.name} run`,
-    lockfile: manager.lockfile,
-    frozen: manager.frozen,
-    prune: manager.prune,
-    manager:
-      manager.name === 'npm' ? '' : `RUN npm install --global ${manager.name}@${manager.version}\n`,
   };
   for (const entry of readdirSync(TEMPLATE, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue;
@@ -36,4 +35,5 @@ export function writeProject(directory, name, manager) {
       text.replace(/\{\{(\w+)\}\}/g, (_, key) => values[key]),
     );
   }
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(directory, file), text);
 }
