@@ -102,7 +102,7 @@ export {};
  */
 export type ResponseHeaders = Record<string, string | number | readonly string[] | undefined>;
 
-/** What a handler returns; made by the helpers below. */
+/** What a handler returns; made by the helpers below. A copy, as `{ ...result, headers }`, is one, too. */
 export interface HttpResult<T = unknown, Status extends number = number> {
   readonly [resultBrand]: true;
   /** The status code (RFC 9110, 15). */

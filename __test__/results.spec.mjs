@@ -12,6 +12,7 @@ import {
   ok,
   redirect,
   status,
+  stream,
   text,
   tooManyRequests,
   unauthorized,
@@ -364,4 +365,23 @@ test('pipelined requests are answered in their order', async (t) => {
   const texts = [];
   for (let round = 0; round < 3; round += 1) texts.push((await client.response()).text);
   t.deepEqual(texts, ['slow', 'fast', 'slow']);
+});
+
+test('a copy of a result, with other header fields, is a result', async (t) => {
+  const results = [json({ a: 1 }, { 'X-A': '1' }), text('b'), stream(['c'].values()), noContent()];
+  const server = await serve(t, {
+    '/:index': {
+      get: ({ params }) => {
+        const result = results[params.index];
+        return { ...result, headers: { ...result.headers, 'X-B': '2' } };
+      },
+    },
+  });
+  for (const [index, { status }] of results.entries()) {
+    const response = await request(t, server, `GET /${index}`);
+    t.is(response.status, status);
+    t.is(response.field('x-a'), index === 0 ? '1' : undefined);
+    t.is(response.field('x-b'), '2');
+    t.is(response.text, ['{"a":1}', 'b', 'c', ''][index]);
+  }
 });

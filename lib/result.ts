@@ -37,7 +37,8 @@ const brand = Symbol.for('wapix.result');
 
 /** What the helpers below return, and the server turns into a response. */
 export class HttpResult<T = unknown, Status extends number = number> {
-  declare readonly [brand]: true;
+  /** Its own, so that a copy with other header fields (`{ ...result, headers }`) is a result, too. */
+  readonly [brand] = true;
 
   constructor(
     readonly status: Status,
@@ -49,8 +50,6 @@ export class HttpResult<T = unknown, Status extends number = number> {
     readonly events?: Events,
   ) {}
 }
-
-Object.defineProperty(HttpResult.prototype, brand, { value: true });
 
 export function isResult(value: unknown): value is HttpResult {
   return typeof value === 'object' && value !== null && brand in value;
