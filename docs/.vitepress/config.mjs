@@ -21,6 +21,7 @@ export default defineConfig({
         items: [
           page('Getting started', '/guide/getting-started'),
           page('Types from the file tree', '/guide/types'),
+          page('Middleware', '/guide/middleware'),
           page('Streaming', '/guide/streaming'),
           page('Channels', '/guide/channels'),
           page('Testing', '/guide/testing'),
