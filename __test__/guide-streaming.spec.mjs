@@ -147,6 +147,24 @@ function next(client) {
   return within(reading, 'a piece of news');
 }
 
+shows(
+  'a page reads what a model answers, word by word',
+  ['src/model.ts', 'src/routes/answers/post.ts', 'page/ask.js'],
+  async (t, app) => {
+    const page = {
+      fetch: (path, options) => fetch(new URL(path, app.origin), options),
+      TextDecoderStream,
+    };
+    const ask = runInNewContext(`${FILES['page/ask.js']}; ask`, page);
+    const shown = [];
+    await within(
+      ask('why?', ({ token }) => shown.push(token)),
+      'the whole answer',
+    );
+    t.deepEqual(shown, ['You ', 'asked: ', 'why? ']);
+  },
+);
+
 const listeners = (count) => (now) => now.listeners === count;
 
 shows('news reach who listens, and who comes back gets what was missed', NEWS, async (t, app) => {
@@ -642,6 +660,8 @@ const COMMANDS = {
       'id,customer,total\r\n1,"Zoë ""Zo"" Ek",0.25\r\n2,"Smith, Sons & Co",0.5\r\n',
     );
   },
+  'curl -N http://localhost:3000/answers --json \'{"question": "why?"}\'': (_t, curl) =>
+    curl.printed(/^data: \{"token":"You "\}\n\n[\s\S]*"why\? "\}\n\n$/),
   'curl -N --limit-rate 100k http://localhost:3000/orders': (_t, curl) =>
     curl.printed(/^(\{.*\}\n){1000}/),
 };
