@@ -113,6 +113,8 @@ withRedis('what Redis has no memory for is refused, and sent once', async (t) =>
   );
   const ids = published.map(({ id }) => id).filter((id) => id !== undefined);
   t.true(ids.length < 400);
+  const { message } = published.find(({ id }) => id === undefined);
+  t.regex(message, /only: OOM command not allowed when used memory > 'maxmemory'\.$/);
   await server.ask('CONFIG', 'SET', 'maxmemory', '0');
   ids.push(await publish(app, { number: 400 }));
   await here.until(({ lastEventId }) => lastEventId === ids.at(-1), 'the last');
@@ -121,4 +123,6 @@ withRedis('what Redis has no memory for is refused, and sent once', async (t) =>
   const once = got.filter((number) => number < 400);
   t.is(once.length, 400);
   t.is(new Set(once).size, 400);
+  await until(() => app.stderr.includes('Redis can be written again'), 'the log says so');
+  t.regex(app.stderr, /Redis cannot be written \(wapix:channel:news\): OOM command/);
 });

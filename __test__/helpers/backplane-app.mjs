@@ -12,7 +12,7 @@ const answers = {
     try {
       return { id: await news.publish({ data }) };
     } catch (error) {
-      return { error: error.code };
+      return { error: error.code, message: error.message };
     }
   },
   size: () => news.size,

@@ -1,8 +1,11 @@
 import { connect, createServer } from 'node:net';
 import { once } from './events.mjs';
 
-/** A network in between, which can be cut: what connects to its port reaches the Unix socket at `path`. */
-export async function startCut(t, path) {
+/**
+ * A network in between, which can be cut: what connects to its port reaches the Unix socket at `path`, at so many
+ * `bytes` a second.
+ */
+export async function startCut(t, path, bytes = Number.POSITIVE_INFINITY) {
   const pairs = new Set();
   let isStopped = false;
   let isGone = false;
@@ -19,7 +22,12 @@ export async function startCut(t, path) {
       });
       if (isStopped) socket.pause();
     }
+    if (bytes < Number.POSITIVE_INFINITY) near.on('data', ({ length }) => slow(near, length));
   });
+  const slow = (socket, length) => {
+    socket.pause();
+    setTimeout(() => socket.resume(), (length / bytes) * 1000);
+  };
   const each = (does) => {
     for (const socket of [...pairs].flat()) does(socket);
   };

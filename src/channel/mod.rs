@@ -209,7 +209,9 @@ impl Channel {
         for (id, fields, topic) in events {
             state.history.add(&id, &fields, topic.as_deref());
         }
-        let latest = state.history.id(state.history.latest());
+        let latest = state.history.latest();
+        state.waiting.read(latest);
+        let latest = state.history.id(latest);
         let event = if was_loaded {
             Event::restart(0, &latest)
         } else {

@@ -5,7 +5,7 @@ use std::{
     sync::LazyLock,
 };
 
-use redis::{FromRedisValue, streams::StreamId};
+use redis::{FromRedisValue, Value, streams::StreamId};
 
 /// Fields of an entry: the lines of the event, its topic, and who has sent it to its subscribers already, as
 /// which of those (`PROCESS-NUMBER`).
@@ -49,4 +49,13 @@ impl Entry {
         let (process, number) = self.sent_by.as_deref()?.split_once('-')?;
         (process == *PROCESS).then(|| number.parse().ok())?
     }
+}
+
+/// How large an entry is, whatever it is.
+pub(super) fn bytes_of(entry: &StreamId) -> usize {
+    let values = entry.map.values().map(|value| match value {
+        Value::BulkString(bytes) => bytes.len(),
+        _ => 0,
+    });
+    values.sum()
 }

@@ -1,0 +1,64 @@
+// What is between a process and its Redis: idle connections that end, little of a network, large events.
+
+import test from 'ava';
+import { startApp } from './helpers/backplane.mjs';
+import { startCut } from './helpers/cut.mjs';
+import { subscribe } from './helpers/event-source.mjs';
+import { until } from './helpers/events.mjs';
+import { startRedis } from './helpers/redis.mjs';
+
+// There is no Redis for Windows.
+const withRedis = process.platform === 'win32' ? test.skip : test;
+
+withRedis(
+  'Redis ends a connection that was idle: what is published then is not lost',
+  async (t) => {
+    const server = await startRedis(t);
+    const app = await startApp(t, server);
+    t.truthy((await app.publish(1)).id);
+    await server.ask('CONFIG', 'SET', 'timeout', '1');
+    const isWriting = async () => /cmd=exec/.test(await server.ask('CLIENT', 'LIST'));
+    t.true(await isWriting());
+    await until(async () => !(await isWriting()), 'it is ended');
+    t.truthy((await app.publish(2)).id);
+  },
+);
+
+withRedis('what needs longer than Redis has for an answer is sent once', async (t) => {
+  const server = await startRedis(t);
+  const { url } = await startCut(t, server.path, 1_000_000);
+  const app = await startApp(t, { url, queue: 20 });
+  const here = await subscribe(t, app);
+  t.truthy((await app.publish(0)).id);
+  const text = 'x'.repeat(250_000);
+  const publishing = Array.from({ length: 10 }, (_, number) => app.publish({ number, text }));
+  for (const published of publishing) t.truthy((await published).id);
+  const got = (await here.data(11)).slice(1);
+  t.deepEqual(
+    got.map(({ number }) => number),
+    Array.from({ length: 10 }, (_, number) => number),
+  );
+  t.regex(await server.ask('XLEN', 'wapix:channel:news'), /^:11\r/);
+  t.is(app.stderr, '');
+});
+
+withRedis('a process reads no more of a stream than it keeps', async (t) => {
+  const server = await startRedis(t);
+  const app = await startApp(t, server);
+  const text = 'x'.repeat(50_000);
+  const published = await Promise.all(
+    Array.from({ length: 200 }, (_, number) => app.publish({ number, text })),
+  );
+  await app.stop();
+  const sent = async () =>
+    Number(/total_net_output_bytes:(\d+)/.exec(await server.ask('INFO', 'stats'))[1]);
+  const before = await sent();
+  const other = await startApp(t, server);
+  const fresh = await subscribe(t, other);
+  await fresh.until(({ lastEventId }) => lastEventId === published[199].id, 'the last');
+  const back = await subscribe(t, other, '/', published[189].id);
+  const got = await back.data(10);
+  t.deepEqual([got[0].number, got[9].number], [190, 199]);
+  const read = (await sent()) - before;
+  t.true(read < 5_000_000, `${read} bytes`);
+});

@@ -1,0 +1,196 @@
+//! Reads the stream of a channel, for ever.
+
+use std::{collections::HashMap, convert::Infallible, time::Duration};
+
+use redis::{
+    RedisError, RedisResult, Value,
+    aio::MultiplexedConnection,
+    cmd,
+    streams::{StreamId, StreamRangeReply, StreamReadReply},
+};
+use tokio::time::sleep;
+
+use super::{
+    BackOff, Stream,
+    entry::{Entry, bytes_of},
+    portion::Portion,
+    reason,
+};
+
+/// How long one reading of the stream waits for an entry, in milliseconds: a network that was cut is noticed.
+const BLOCK: u32 = 2000;
+
+/// The id before the first.
+const BEGINNING: &str = "0-0";
+
+/// How many entries of a stream there have ever been (`None` before Redis 7), and how many there are.
+struct Counts {
+    added: Option<usize>,
+    kept: Option<usize>,
+}
+
+impl Stream {
+    pub(super) async fn read(self) {
+        let mut back_off = BackOff::default();
+        let mut portion = Portion::default();
+        let mut is_told = false;
+        loop {
+            let error = match self.connect(portion.patience).await {
+                Ok(connection) => {
+                    let Err(error) = self
+                        .read_from(connection, &mut back_off, &mut portion, &mut is_told)
+                        .await;
+                    portion.failed();
+                    error
+                }
+                Err(error) => error,
+            };
+            if !std::mem::replace(&mut is_told, true) {
+                let (key, why) = (&self.key, reason(&error));
+                eprintln!("wapix: Redis cannot be read ({key}), trying again: {why}");
+            }
+            sleep(back_off.next()).await;
+        }
+    }
+
+    /// Reads until Redis is not there any more.
+    async fn read_from(
+        &self,
+        mut connection: MultiplexedConnection,
+        back_off: &mut BackOff,
+        portion: &mut Portion,
+        is_told: &mut bool,
+    ) -> Result<Infallible, RedisError> {
+        self.catch_up(&mut connection, portion).await?;
+        let mut read = self.channel.latest_id();
+        loop {
+            let ahead = self.channel.ahead();
+            connection.set_response_timeout(portion.patience + Duration::from_millis(BLOCK.into()));
+            let entries: Option<StreamReadReply> = cmd("XREAD")
+                .arg("BLOCK")
+                .arg(BLOCK)
+                .arg("COUNT")
+                .arg(portion.entries)
+                .arg("STREAMS")
+                .arg(&self.key)
+                .arg(&read)
+                .query_async(&mut connection)
+                .await?;
+            *back_off = BackOff::default();
+            if std::mem::take(is_told) {
+                eprintln!("wapix: Redis can be read again ({})", self.key);
+            }
+            let keys = entries.map_or_else(Vec::new, |entries| entries.keys);
+            let entries: Vec<_> = keys.iter().flat_map(|key| &key.ids).collect();
+            let may_be_more = entries.len() == portion.entries;
+            portion.came(
+                entries.len(),
+                entries.iter().map(|entry| bytes_of(entry)).sum(),
+            );
+            // Some may have been trimmed before it came to them.
+            if may_be_more && self.catch_up(&mut connection, portion).await? {
+                read = self.channel.latest_id();
+                continue;
+            }
+            for entry in entries {
+                self.received(entry);
+                // Whether it is an event or somebody else's.
+                read.clone_from(&entry.id);
+            }
+            if let Some(ahead) = ahead.filter(|_| !may_be_more) {
+                self.channel.settle_ahead(ahead);
+            }
+        }
+    }
+
+    /// Reads the history, at first and where the stream does not go on from what was read; whether it did.
+    async fn catch_up(
+        &self,
+        connection: &mut MultiplexedConnection,
+        portion: &mut Portion,
+    ) -> RedisResult<bool> {
+        let latest = self.channel.latest_id();
+        let is_known = self.channel.is_loaded();
+        if is_known && self.goes_on_after(connection, &latest).await? {
+            return Ok(false);
+        }
+        let options = &self.channel.options;
+        let most = options.history_events.max(1);
+        let (mut count, mut bytes) = (0, 0);
+        let mut newest = Vec::new();
+        let mut end = "+".to_owned();
+        while count < most && bytes <= options.history_bytes {
+            let asked = portion.entries.min(most - count);
+            let page: StreamRangeReply = cmd("XREVRANGE")
+                .arg(&self.key)
+                .arg(&end)
+                .arg("-")
+                .arg("COUNT")
+                .arg(asked)
+                .query_async(connection)
+                .await?;
+            let page_bytes = page.ids.iter().map(bytes_of).sum();
+            portion.came(page.ids.len(), page_bytes);
+            count += page.ids.len();
+            bytes += page_bytes;
+            newest.extend(page.ids.iter().filter_map(Entry::of));
+            match page.ids.last() {
+                Some(oldest) if page.ids.len() == asked => end = format!("({}", oldest.id),
+                _ => break,
+            }
+        }
+        // Nothing was ever trimmed, and all of it is here.
+        let is_whole = count == 0 || self.counts(connection).await?.added == Some(count);
+        let sent = newest.iter().filter_map(Entry::sent_here).max();
+        let events = newest
+            .into_iter()
+            .rev()
+            .map(|entry| (entry.id, entry.lines, entry.topic));
+        self.channel.load(events, is_whole, sent);
+        Ok(true)
+    }
+
+    /// Whether the stream has everything after the entry of that id, or after its beginning.
+    async fn goes_on_after(
+        &self,
+        connection: &mut MultiplexedConnection,
+        id: &str,
+    ) -> RedisResult<bool> {
+        if id == BEGINNING {
+            let length: usize = cmd("XLEN").arg(&self.key).query_async(connection).await?;
+            if length == 0 {
+                return Ok(true);
+            }
+            let Counts { added, kept } = self.counts(connection).await?;
+            return Ok(added == kept);
+        }
+        let range = cmd("XRANGE").arg(&self.key).arg(id).arg(id).clone();
+        let found: StreamRangeReply = range.query_async(connection).await?;
+        Ok(!found.ids.is_empty())
+    }
+
+    /// Of a stream that there is.
+    async fn counts(&self, connection: &mut MultiplexedConnection) -> RedisResult<Counts> {
+        let info: HashMap<String, Value> = cmd("XINFO")
+            .arg("STREAM")
+            .arg(&self.key)
+            .query_async(connection)
+            .await?;
+        let count = |name| match info.get(name) {
+            Some(Value::Int(count)) => usize::try_from(*count).ok(),
+            _ => None,
+        };
+        Ok(Counts {
+            added: count("entries-added"),
+            kept: count("length"),
+        })
+    }
+
+    fn received(&self, entry: &StreamId) {
+        if let Some(entry) = Entry::of(entry) {
+            let sent = entry.sent_here();
+            self.channel
+                .receive(&entry.id, &entry.lines, entry.topic.as_deref(), sent);
+        }
+    }
+}
