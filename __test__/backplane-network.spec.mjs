@@ -42,6 +42,31 @@ withRedis('what needs longer than Redis has for an answer is sent once', async (
   t.is(app.stderr, '');
 });
 
+withRedis(
+  'a process that writes to another Redis than it reads notices, and goes over',
+  async (t) => {
+    const [server, other] = [await startRedis(t), await startRedis(t)];
+    const network = await startCut(t, server.path);
+    const app = await startApp(t, network);
+    const here = await subscribe(t, app);
+    await app.publish(1);
+    await here.data(1);
+    network.turnTo(other.path);
+    const list = await server.ask('CLIENT', 'LIST');
+    await server.ask('CLIENT', 'KILL', 'ID', /id=(\d+) .*cmd=exec/.exec(list)[1]);
+    let after;
+    await until(async () => {
+      after = await app.publish(2);
+      return after.id !== undefined;
+    }, 'it is written');
+    await here.until(({ events }) => events.at(-1).lastEventId === after.id, 'the reset');
+    t.is(here.events.at(-1).type, 'reset');
+    const { id } = await app.publish(3);
+    await here.until(({ events }) => events.at(-1).lastEventId === id, 'the event after');
+    t.regex(app.stderr, /cannot be read .*: what was written is not in it/);
+  },
+);
+
 withRedis('a process reads no more of a stream than it keeps', async (t) => {
   const server = await startRedis(t);
   const app = await startApp(t, server);

@@ -7,11 +7,12 @@ import { once } from './events.mjs';
  */
 export async function startCut(t, path, bytes = Number.POSITIVE_INFINITY) {
   const pairs = new Set();
+  let to = path;
   let isStopped = false;
   let isGone = false;
   const server = createServer((near) => {
     if (isGone) return near.destroy();
-    const pair = [near, connect(path)];
+    const pair = [near, connect(to)];
     pairs.add(pair);
     for (const [socket, other] of [pair, pair.toReversed()]) {
       socket.on('data', (bytes) => other.write(bytes));
@@ -39,6 +40,10 @@ export async function startCut(t, path, bytes = Number.POSITIVE_INFINITY) {
   await once(server, 'listening');
   return {
     url: `redis://127.0.0.1:${server.address().port}`,
+    /** Connections are to another socket from now on; those that there are stay. */
+    turnTo(path) {
+      to = path;
+    },
     /** Nothing arrives any more, and nobody is told. */
     stop() {
       isStopped = true;

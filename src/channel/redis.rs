@@ -10,7 +10,7 @@ mod reading;
 mod writing;
 
 use std::{
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -23,6 +23,7 @@ use tokio::{
     sync::mpsc::{UnboundedSender, unbounded_channel},
 };
 
+use self::entry::Place;
 use super::{Channel, OpenError};
 
 /// Where the stream of a channel is.
@@ -91,6 +92,7 @@ pub(super) fn start(
         channel: Arc::clone(channel),
         client,
         key: format!("wapix:channel:{name}"),
+        written: Arc::default(),
     };
     let (to_redis, publishings) = unbounded_channel();
     runtime.spawn(stream.clone().read());
@@ -103,6 +105,8 @@ struct Stream {
     channel: Arc<Channel>,
     client: Client,
     key: String,
+    /// Where in the stream the last event is that was written to it.
+    written: Arc<Mutex<Place>>,
 }
 
 /// How long to wait before the next try.
@@ -130,6 +134,11 @@ impl Stream {
         self.client
             .get_multiplexed_async_connection_with_config(&config)
             .await
+    }
+
+    fn written(&self) -> MutexGuard<'_, Place> {
+        // No code that can panic runs under this lock.
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

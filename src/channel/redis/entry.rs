@@ -22,6 +22,15 @@ pub(super) fn sent_by(number: u64) -> String {
     format!("{}-{number}", *PROCESS)
 }
 
+/// The time and the number of an id.
+pub(super) type Place = (u64, u64);
+
+/// Where the entry of that id is.
+pub(super) fn place_of(id: &str) -> Option<Place> {
+    let (time, number) = id.split_once('-')?;
+    Some((time.parse().ok()?, number.parse().ok()?))
+}
+
 /// An entry that is an event.
 pub(super) struct Entry {
     pub(super) id: String,

@@ -1,6 +1,6 @@
 //! Reads the stream of a channel, for ever.
 
-use std::{collections::HashMap, convert::Infallible, time::Duration};
+use std::{collections::HashMap, convert::Infallible, io, time::Duration};
 
 use redis::{
     RedisError, RedisResult, Value,
@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::{
     BackOff, Stream,
-    entry::{Entry, bytes_of},
+    entry::{Entry, Place, bytes_of, place_of},
     portion::Portion,
     reason,
 };
@@ -65,6 +65,7 @@ impl Stream {
         let mut read = self.channel.latest_id();
         loop {
             let ahead = self.channel.ahead();
+            let written = *self.written();
             connection.set_response_timeout(portion.patience + Duration::from_millis(BLOCK.into()));
             let entries: Option<StreamReadReply> = cmd("XREAD")
                 .arg("BLOCK")
@@ -82,6 +83,13 @@ impl Stream {
             }
             let keys = entries.map_or_else(Vec::new, |entries| entries.keys);
             let entries: Vec<_> = keys.iter().flat_map(|key| &key.ids).collect();
+            if entries.is_empty() && Some(written) > place_of(&self.channel.latest_id()) {
+                // Said once: it may have been deleted.
+                *self.written() = Place::default();
+                let why =
+                    "what was written is not in it: it was deleted, or this is another server";
+                return Err(io::Error::other(why).into());
+            }
             let may_be_more = entries.len() == portion.entries;
             portion.came(
                 entries.len(),

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     BackOff, Publishing, Stream,
-    entry::{LINES, SENT_BY, TOPIC, sent_by},
+    entry::{LINES, SENT_BY, TOPIC, place_of, sent_by},
     reason,
 };
 
@@ -112,8 +112,9 @@ impl Stream {
         let (connection, answered) = self.writable(connection).await?;
         let crossing = Duration::from_secs((bytes / SLOW_NETWORK) as u64);
         connection.set_response_timeout(ANSWER_WITHIN + crossing);
-        let ids = additions.query_async(connection).await?;
+        let ids: Vec<String> = additions.query_async(connection).await?;
         *answered = Instant::now();
+        *self.written() = ids.last().and_then(|id| place_of(id)).unwrap_or_default();
         Ok(ids)
     }
 
