@@ -84,6 +84,9 @@ impl BodySender {
         }
         self.shared.change(|state| {
             state.sent += chunk.len() as u64;
+            if state.is_subscribed && state.queued == 0 {
+                state.ahead += chunk.len();
+            }
             state.push(chunk);
         });
         self.shared.wake();
@@ -194,6 +197,8 @@ pub(super) struct State {
     pub(super) chunks: VecDeque<Bytes>,
     /// How many bytes of shared chunks wait.
     pub(super) queued: usize,
+    /// How many bytes wait before them, where there is a subscription: what it missed.
+    pub(super) ahead: usize,
     /// Small chunks, gathered; always later than `chunks`.
     tail: BytesMut,
     pub(super) end: Option<End>,
@@ -338,7 +343,9 @@ impl State {
         let Some(chunk) = self.chunks.pop_front() else {
             return (!self.tail.is_empty()).then(|| self.tail.split().freeze());
         };
-        self.queued = self.queued.saturating_sub(chunk.len());
+        let ahead = chunk.len().min(self.ahead);
+        self.ahead -= ahead;
+        self.queued = self.queued.saturating_sub(chunk.len() - ahead);
         Some(chunk)
     }
 

@@ -128,8 +128,7 @@ impl BodySender {
     pub(crate) fn replace(&self, chunk: &SharedChunk) {
         let mut state = self.shared.lock();
         if !state.is_over() {
-            state.chunks.clear();
-            state.queued = 0;
+            state.clear();
             state.push_shared(chunk);
         }
     }
@@ -139,8 +138,7 @@ impl BodySender {
     pub(crate) fn abort(&self) {
         let (passage, abort, waker) = {
             let mut state = self.shared.lock();
-            state.chunks.clear();
-            state.queued = 0;
+            state.clear();
             state.end = Some(End::Failed);
             (state.passage.take(), state.abort.take(), state.waker.take())
         };
@@ -162,6 +160,12 @@ impl State {
         self.closed || self.end.is_some()
     }
 
+    /// Nothing that waits is sent.
+    fn clear(&mut self) {
+        self.chunks.clear();
+        (self.queued, self.ahead) = (0, 0);
+    }
+
     fn push_shared(&mut self, chunk: &SharedChunk) {
         self.queued += chunk.len();
         self.push(chunk.content());
@@ -180,5 +184,34 @@ impl State {
             self.last_sent = Some(now);
         }
         passed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::stream_body;
+
+    const LIMIT: usize = 1000;
+
+    #[test]
+    fn what_was_missed_is_no_part_of_the_queue_whether_it_waits_or_has_left() {
+        let (sender, _body) = stream_body(None);
+        let event = SharedChunk::new(&[&[b'x'; 500]]);
+        let offer = || sender.offer(&event, LIMIT, Instant::now());
+        sender.subscribe();
+        sender.send(Bytes::from(vec![b'm'; 700]));
+        sender.send(Bytes::from(vec![b'm'; 700]));
+        assert_eq!(
+            [offer(), offer(), offer()],
+            [Offered::Taken, Offered::Taken, Offered::Full]
+        );
+        for left in [700, 700] {
+            let chunk = sender.shared.lock().pop().expect("it waits");
+            assert_eq!(chunk.len(), left);
+            assert_eq!(offer(), Offered::Full);
+        }
+        sender.shared.lock().pop().expect("it waits");
+        assert_eq!([offer(), offer()], [Offered::Taken, Offered::Full]);
     }
 }
