@@ -39,8 +39,9 @@ function fromWeb(source: ReadableStream): Readable {
       );
     },
     destroy(error, callback) {
-      const done = () => callback(error);
-      reader.cancel(error).then(done, done);
+      // A source may take for ever to let go: who waits for the response is told at once.
+      reader.cancel(error).catch(() => {});
+      callback(error);
     },
   });
   // Heard of at once, whether it is read from or not.
