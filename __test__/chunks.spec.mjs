@@ -3,12 +3,13 @@
 import { createHash } from 'node:crypto';
 import { get } from 'node:http';
 import { Agent, get as getSecurely } from 'node:https';
+import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import { stream } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect, requestBytes } from './helpers/client.mjs';
-import { closed, once } from './helpers/events.mjs';
+import { closed, deferred, once } from './helpers/events.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { runProgram } from './helpers/program.mjs';
 import { originOf, serve, serveGet } from './helpers/server.mjs';
@@ -134,6 +135,21 @@ test('a source that never waits keeps the process from nothing else', async (t) 
   );
   await server.printed(/streaming\s+(tick\s+){10}/);
   t.pass();
+});
+
+test('a source of short lines lets others have their turn, with the client far from having enough', async (t) => {
+  let lines = 0;
+  const theirs = deferred();
+  const server = await serveGet(t, () => {
+    const read = function () {
+      if (lines++ === 0) setImmediate(() => theirs.resolve(lines));
+      this.push('fifteen letters\n');
+    };
+    return stream(new Readable({ read }));
+  });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /'));
+  t.true((await theirs.promise) < 20_000);
 });
 
 for (const [how, leave] of [

@@ -22,6 +22,8 @@ const OVERRUN_TIME = 10;
 const DIRECT_FROM = 32 * 1024;
 /** How many bytes are written in one turn of the event loop: others want theirs. */
 const TURN = 512 * 1024;
+/** What a chunk takes of a turn at least, in bytes: a source of short lines computes more than it sends. */
+const LEAST_OF_TURN = 64;
 /**
  * A turn's first large chunk is written as it is; those behind it are gathered, by one stream at a
  * time: each system call may wake the client, which costs more than the copy.
@@ -49,7 +51,7 @@ export class ResponseStream {
   #sent = 0;
   /** The socket has no room: `drained` tells when it has. */
   #blocked = false;
-  /** How many bytes may still be written in this turn of the event loop. */
+  /** How many bytes may still be written before others have their turn of the event loop. */
   #turn = TURN;
   /** The source, where Rust reads it. */
   #file: ReadStream | undefined;
@@ -236,6 +238,7 @@ export class ResponseStream {
     const length = this.#outbox.chunk(this.#key, chunk);
     this.#sent += length;
     this.#room -= length;
+    this.#takeTurn(LEAST_OF_TURN);
   }
 
   /** Writes a large chunk to the socket, where it has the turn, or gathers it behind one that was. */
@@ -261,8 +264,10 @@ export class ResponseStream {
   }
 
   #takeTurn(bytes: number): void {
+    const left = this.#turn;
     this.#turn -= bytes;
-    if (this.#turn > 0) return;
+    // At half of it: a burst must not be cut in two because of what was sent in earlier turns.
+    if (left <= TURN / 2 || this.#turn > TURN / 2) return;
     setImmediate(() => {
       this.#turn = TURN;
       this.#resume();
