@@ -608,6 +608,12 @@ export interface ServerOptions {
    * `rawBody` has it. Default: none.
    */
   onNotFound?: RequestHandler;
+  /**
+   * Called when the server has closed: its last response is over, or was cut off at the deadline. Pools and
+   * exporters are closed here; `close` and `wapix start` wait for its promise. What it fails with is logged.
+   * Default: none.
+   */
+  onClose?: () => void | Promise<void>;
   /** Lets pages of other origins read responses. Default: none may. */
   cors?: CorsOptions;
   /** Adds headers by which a browser protects a page: `true` for the usual ones. Default: none. */

@@ -5,7 +5,7 @@ import { createServer, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { aborted, closed, deferred, once, until } from './helpers/events.mjs';
-import { captureErrors } from './helpers/log.mjs';
+import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve, serveGet } from './helpers/server.mjs';
 
 captureErrors();
@@ -21,6 +21,44 @@ test('close: the callback without an error, then nothing twice', async (t) => {
   events.push('returned');
   t.is(await within(called.promise, 'the callback of close'), undefined);
   t.deepEqual(events, ['returned', 'close']);
+});
+
+test('onClose is called when the last response is over, and close waits for it', async (t) => {
+  const [begun, answer, cleared] = [deferred(), deferred(), deferred()];
+  const told = [];
+  const get = async () => {
+    begun.resolve();
+    await answer.promise;
+    return text('whole');
+  };
+  const onClose = () => {
+    told.push('onClose');
+    return cleared.promise.then(() => told.push('cleared'));
+  };
+  const server = await serve(t, { '/': { get } }, { onClose });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /'));
+  await begun.promise;
+  const close = new Promise((resolve) => server.close(resolve)).then(() => told.push('close'));
+  await turn();
+  t.deepEqual(told, []);
+  answer.resolve();
+  t.is((await client.response()).text, 'whole');
+  await until(() => told.includes('onClose'), 'the call of onClose');
+  t.throws(() => server.listen(0), { code: 'ERR_SERVER_ALREADY_LISTEN' });
+  cleared.resolve();
+  await within(close, 'the callback of close');
+  t.deepEqual(told, ['onClose', 'cleared', 'close']);
+});
+
+test('what onClose fails with is logged, and the server has closed', async (t) => {
+  const onClose = () => {
+    throw new Error('the pool is gone');
+  };
+  const server = await serve(t, ROUTES, { onClose });
+  await within(new Promise((resolve) => server.close(resolve)), 'the callback of close');
+  t.false(server.listening);
+  t.regex(errorsNaming('onClose')[0], /^wapix: onClose failed: Error: the pool is gone/);
 });
 
 test('close without a running server gives ERR_SERVER_NOT_RUNNING', async (t) => {

@@ -61,6 +61,39 @@ test('$options.ts shares what it imports with the routes', async (t) => {
   t.is((await call(url)).body, '/none');
 });
 
+test('$options: onClose is called once the last request is answered, and wapix start waits for it', async (t) => {
+  const { root } = project(t, {
+    'lib/routes/get.mjs': `
+      import { text } from 'wapix';
+      export default () => {
+        console.log('waiting');
+        return new Promise((resolve) => {
+          process.once('SIGTERM', () => {
+            console.log('answered');
+            resolve(text('whole'));
+          });
+        });
+      };`,
+    'lib/routes/$options.mjs': `
+      import { setImmediate } from 'node:timers/promises';
+      export default {
+        onClose: async () => {
+          console.log('closed');
+          await setImmediate();
+          console.log('cleared');
+        },
+      };`,
+  });
+  const run = wapix(t, root, START);
+  const body = call(await run.url());
+  await run.prints(/waiting/);
+  run.child.kill('SIGTERM');
+  t.deepEqual(await body, { status: 200, body: 'whole' });
+  const { code, stdout } = await run.exit;
+  t.is(code, 0);
+  t.regex(stdout, /waiting\nanswered\nclosed\ncleared\n$/);
+});
+
 test('$options: the command line wins', async (t) => {
   const { root } = project(t, {
     ...ECHO,

@@ -1,8 +1,8 @@
 import type { RequestHandler, ServerOptions } from '../index.js';
 import { AccessLog, type LogEntry } from './access-log.js';
 import { type Cors, isPreflight, readCors } from './cors.js';
-import { WapixError } from './errors.js';
 import type { Exchange, Route } from './exchange.js';
+import { readFunction } from './options.js';
 import { Request } from './request.js';
 import { noContent, status } from './result.js';
 import { readSecurityHeaders } from './security-headers.js';
@@ -84,10 +84,4 @@ function withPreflight(route: Route, cors: Cors): Route {
         ? cors.preflight(request, Request.allowedOf(request))
         : route.handler(request),
   };
-}
-
-function readFunction<T>(name: string, option: T | undefined): T | undefined {
-  if (option === undefined || typeof option === 'function') return option;
-  const message = `${name} is a function, not of type ${typeof option}`;
-  throw new WapixError('WAPIX_INVALID_OPTION', message);
 }

@@ -23,6 +23,7 @@ const NAMES = {
   https: '',
   ioThreads: '',
   livenessPath: '',
+  onClose: '',
   onError: '',
   onNotFound: '',
   securityHeaders: '',
@@ -44,6 +45,13 @@ export function unknownName(options: object, known: object): string | undefined 
   const unknown = Object.keys(options).find((name) => !Object.hasOwn(known, name));
   if (unknown === undefined) return undefined;
   return `${JSON.stringify(unknown)} is none of the options ${Object.keys(known).sort().join(', ')}`;
+}
+
+/** @throws `WAPIX_INVALID_OPTION` for one that is no function */
+export function readFunction<T>(name: string, option: T | undefined): T | undefined {
+  if (option === undefined || typeof option === 'function') return option;
+  const message = `${name} is a function, not of type ${typeof option}`;
+  throw new WapixError('WAPIX_INVALID_OPTION', message);
 }
 
 export type Limits = Partial<Record<keyof typeof LIMITS, number>>;

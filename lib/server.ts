@@ -26,6 +26,7 @@ import { type BindingServer, createServer as createNative } from './native.js';
 import {
   checkNames,
   readDeadline,
+  readFunction,
   readIoThreads,
   readLimits,
   readLivenessPath,
@@ -67,6 +68,7 @@ class Server extends EventEmitter implements Contract {
   readonly #onWork: (() => void)[];
   /** How many of these threads have ended. */
   #closed = 0;
+  readonly #onClose: ServerOptions['onClose'];
   #ca: Buffer | undefined;
   #address: AddressInfo | string | null = null;
   #state: 'idle' | 'resolving' | 'listening' | 'closing' = 'idle';
@@ -80,6 +82,7 @@ class Server extends EventEmitter implements Contract {
   constructor(own: readonly Route[], options: ServerOptions, write?: (entry: LogEntry) => void) {
     super();
     checkNames(options);
+    this.#onClose = readFunction('onClose', options.onClose);
     const { routes, unmatched, hooks } = readHooks(own, options, write);
     const trust = readTrust(options.trustProxy);
     const secure = options.https && readTls(options.https);
@@ -239,11 +242,25 @@ class Server extends EventEmitter implements Contract {
     if (this.#closed < this.#onWork.length) return;
     this.#closed = 0;
     this.#native.release();
-    this.#state = 'idle';
     this.#address = null;
-    // Called from the addon, through which no listener may throw.
-    process.nextTick(() => this.emit('close'));
+    const told = () => {
+      this.#state = 'idle';
+      // Called from the addon, or in a promise, through which no listener may throw.
+      process.nextTick(() => this.emit('close'));
+    };
+    if (this.#onClose) process.nextTick(closing, this.#onClose, told);
+    else told();
   }
+}
+
+/** What closes with the server; then it is told. */
+async function closing(onClose: () => unknown, told: () => void): Promise<void> {
+  try {
+    await onClose();
+  } catch (error) {
+    console.error('wapix: onClose failed:', error);
+  }
+  told();
 }
 
 function readRoutes(routes: Routes): Route[] {
