@@ -8,6 +8,10 @@ use std::{
     net::{SocketAddr, TcpStream},
     os::unix::net::UnixStream,
     rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -201,4 +205,39 @@ fn a_stop_ends_tasks_where_they_are() {
     assert!(!ended.get());
     reactor.stop();
     assert!(ended.get());
+}
+
+#[test]
+fn a_turn_ends_while_a_client_sends_without_a_pause() {
+    const MANY: usize = 500_000;
+    let (listener, address) = tcp();
+    let client = TcpStream::connect(address).unwrap();
+    client.set_nonblocking(true).unwrap();
+    // More than is read at a time.
+    (&client).write_all(&GET.repeat(2000)).unwrap();
+    let answered = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&answered);
+    let handler = move |_: Request, exchange: Exchange| {
+        exchange.respond(Response::text("x".to_owned()));
+        // The next comes before this has been answered.
+        if count.fetch_add(1, Ordering::Relaxed) < MANY {
+            let _ = (&client).read(&mut [0; 4096]);
+            (&client).write_all(GET).unwrap();
+        }
+    };
+    let mut router = Router::new();
+    router.insert(Method::Get, "/", RouteId::new(0)).unwrap();
+    let server = Server::new(listener, router, Config::default(), handler);
+    let reactor = Reactor::new(1).unwrap();
+    reactor.spawn(async move { server.run().await.unwrap() });
+    while answered.load(Ordering::Relaxed) == 0 {
+        reactor.turn(None);
+    }
+    assert!(answered.load(Ordering::Relaxed) < MANY);
+    let before = answered.load(Ordering::Relaxed);
+    reactor.turn(None);
+    assert!(
+        answered.load(Ordering::Relaxed) > before,
+        "it goes on in the next turn"
+    );
 }

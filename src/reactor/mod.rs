@@ -11,15 +11,15 @@ mod timers;
 
 use std::{
     cell::RefCell,
-    io,
+    io, mem,
     os::fd::{AsRawFd, RawFd},
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, Ordering},
     },
-    task::{Context, Wake, Waker},
-    time::Duration,
+    task::{Context, Poll, Wake, Waker},
+    time::{Duration, Instant},
 };
 
 use slab::Slab;
@@ -33,6 +33,9 @@ pub(crate) use self::polled::Polled;
 const EVENTS: usize = 256;
 /// How often in one turn tasks that are ready again are run, before the loop's owner gets its turn.
 const ROUNDS: usize = 32;
+/// How long sockets are read in one turn, and written to: who sends without a pause, and takes every answer,
+/// is never done.
+const TURN: Duration = Duration::from_millis(2);
 /// What of a socket is read at a time, in bytes.
 const SCRATCH: usize = 64 * 1024;
 /// mio's token of the waker; those of sockets are their numbers in the slab.
@@ -61,8 +64,16 @@ struct Shared {
     waker: mio::Waker,
     state: AtomicU8,
     sources: Mutex<Slab<Arc<Source>>>,
-    /// Where sockets are read to: they are never read at the same time.
-    scratch: Mutex<Box<[u8]>>,
+    work: Mutex<Work>,
+}
+
+/// What sockets need of the turn they are read and written in.
+struct Work {
+    /// Where they are read to: they are never read at the same time.
+    scratch: Box<[u8]>,
+    ends: Instant,
+    /// Who goes on in the next turn.
+    deferred: Vec<Waker>,
 }
 
 thread_local! {
@@ -88,7 +99,11 @@ impl Reactor {
             waker: mio::Waker::new(poll.registry(), WAKER)?,
             state: AtomicU8::new(IDLE),
             sources: Mutex::default(),
-            scratch: Mutex::new(vec![0; SCRATCH].into()),
+            work: Mutex::new(Work {
+                scratch: vec![0; SCRATCH].into(),
+                ends: Instant::now(),
+                deferred: Vec::new(),
+            }),
         });
         Ok(Self {
             poll: RefCell::new(poll),
@@ -132,8 +147,12 @@ impl Reactor {
             }
         }
         drop(events);
+        for waker in mem::take(&mut self.shared.work().deferred) {
+            waker.wake();
+        }
         let _current = Current::enter(&self.shared);
         let _timers = self.timers.enter();
+        self.shared.begin_work();
         self.run();
     }
 
@@ -142,6 +161,7 @@ impl Reactor {
         let _current = Current::enter(&self.shared);
         let _timers = self.timers.enter();
         self.shared.state.store(RUNNING, Ordering::Release);
+        self.shared.begin_work();
         work();
         if !self.shared.settle() {
             self.run();
@@ -168,6 +188,8 @@ impl Reactor {
         let _current = Current::enter(&self.shared);
         let _timers = self.timers.enter();
         drop(self.tasks.replace(LocalSet::new()));
+        // They hold the tasks, whose wakers hold `shared`.
+        self.shared.work().deferred.clear();
     }
 }
 
@@ -186,6 +208,33 @@ impl Shared {
             .is_ok()
     }
 
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin_work(&self) {
+        self.work().ends = Instant::now() + TURN;
+    }
+
+    /// What there is to read or write with; pending, until the next turn, where this one has taken long enough.
+    fn poll_work(&self, context: &mut Context<'_>) -> Poll<MutexGuard<'_, Work>> {
+        let mut work = self.work();
+        if Instant::now() < work.ends {
+            return Poll::Ready(work);
+        }
+        if work.deferred.is_empty() {
+            self.wake_poll();
+        }
+        work.deferred.push(context.waker().clone());
+        Poll::Pending
+    }
+
+    /// Makes the descriptor readable.
+    fn wake_poll(&self) {
+        // It fails never: the counter behind it holds 2^64 - 2 wake-ups, and is reset when full.
+        let _ = self.waker.wake();
+    }
+
     fn source(&self, token: mio::Token) -> Option<Arc<Source>> {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.get(token.0).cloned()
@@ -200,8 +249,7 @@ impl Wake for Shared {
     fn wake_by_ref(self: &Arc<Self>) {
         // While tasks run, whoever runs them looks again.
         if self.state.swap(WOKEN, Ordering::AcqRel) == IDLE {
-            // It fails never: the counter behind it holds 2^64 - 2 wake-ups, and is reset when full.
-            let _ = self.waker.wake();
+            self.wake_poll();
         }
     }
 }

@@ -135,12 +135,9 @@ where
         let Registration {
             source, reactor, ..
         } = &self.registration;
-        let mut scratch = reactor
-            .scratch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let room = buffer.remaining().min(scratch.len());
-        let scratch = &mut scratch[..room];
+        let mut work = ready!(reactor.poll_work(context));
+        let room = buffer.remaining().min(work.scratch.len());
+        let scratch = &mut work.scratch[..room];
         let read = ready!(source.poll(Direction::Read, context, || {
             (&self.socket).read(scratch)
         }))?;
@@ -162,6 +159,7 @@ where
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        drop(ready!(self.registration.reactor.poll_work(context)));
         self.registration
             .source
             .poll(Direction::Write, context, || (&self.socket).write(bytes))
@@ -172,6 +170,7 @@ where
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        drop(ready!(self.registration.reactor.poll_work(context)));
         self.registration
             .source
             .poll(Direction::Write, context, || {
