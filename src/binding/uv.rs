@@ -67,8 +67,9 @@ pub(super) struct Watch {
 
 /// What libuv needs until it has let go of the handle: its memory, and what is called.
 struct Watched {
-    /// Memory of the size that libuv wants, aligned as `malloc` does.
-    _memory: Box<[u128]>,
+    /// The handle: a box of the size that libuv wants, aligned as `malloc` does. Raw, because a box says that
+    /// nobody else points to what is in it.
+    memory: *mut [u128],
     on_readable: Box<dyn Fn()>,
 }
 
@@ -82,18 +83,22 @@ impl Watch {
         // SAFETY: takes a number of uv.h's.
         #[expect(unsafe_code, reason = "libuv")]
         let size = unsafe { (uv.handle_size)(UV_POLL) };
-        let mut memory = vec![0_u128; size.div_ceil(size_of::<u128>())].into_boxed_slice();
-        let handle: Handle = memory.as_mut_ptr().cast();
-        // SAFETY: `handle` is memory of the size and alignment wanted, which nobody else uses and which
-        // stays where it is; `event_loop` is the environment's, on whose thread this runs. A handle that
-        // was not initialised is nothing to libuv, and its memory is freed here.
+        let memory = vec![0_u128; size.div_ceil(size_of::<u128>())].into_boxed_slice();
+        let memory = Box::into_raw(memory);
+        let handle: Handle = memory.cast();
+        // SAFETY: `handle` is memory of the size and alignment wanted, which stays where it is and which only
+        // libuv looks at until `closed` frees it; `event_loop` is the environment's, on whose thread this
+        // runs.
         #[expect(unsafe_code, reason = "libuv")]
         let refused = unsafe { (uv.poll_init)(event_loop, handle, fd) } != 0;
         if refused {
+            // SAFETY: made of a box above. A handle that was not initialised is nothing to libuv.
+            #[expect(unsafe_code, reason = "libuv")]
+            drop(unsafe { Box::from_raw(memory) });
             return None;
         }
         let watched = Box::new(Watched {
-            _memory: memory,
+            memory,
             on_readable,
         });
         // SAFETY: the handle is initialised, and `watched` lives until `closed` is called for it, which
@@ -149,7 +154,10 @@ unsafe extern "C" fn readable(handle: Handle, _status: c_int, _events: c_int) {
 #[expect(unsafe_code, reason = "as above")]
 unsafe extern "C" fn closed(handle: Handle) {
     let Some(uv) = uv() else { return };
-    // SAFETY: `start` made it of a box, and this is the last that is heard of the handle: libuv does not
+    // SAFETY: `start` made both of boxes, and this is the last that is heard of the handle: libuv does not
     // touch it after this call.
-    drop(unsafe { Box::from_raw((uv.data)(handle).cast::<Watched>()) });
+    unsafe {
+        let watched = Box::from_raw((uv.data)(handle).cast::<Watched>());
+        drop(Box::from_raw(watched.memory));
+    }
 }
