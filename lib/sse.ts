@@ -57,7 +57,7 @@ export function eventHeaders(headers: SseOptions['headers']): SseOptions['header
  *
  * @throws `WAPIX_INVALID_EVENT`
  */
-export function encodeEvent(event: unknown): string {
+function encodeEvent(event: unknown): string {
   const fields = encodeFields(event);
   const { id } = event as ServerSentEvent;
   return `${id === undefined ? '' : `id: ${checkId(id)}\n`}${fields}\n`;

@@ -26,7 +26,6 @@ export const SUBSCRIBE = 8;
 
 /** What became of a chunk written directly, as `write` of the binding tells. */
 export const WRITTEN_NOT = 0;
-export const WRITTEN_WHOLE = 1;
 export const WRITTEN_PARTLY = 2;
 
 export const UTF8_PATH = 1 << 16;

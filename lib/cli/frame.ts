@@ -20,7 +20,7 @@ const NOT_THEIRS = [/^node:/, /[\\/]node_modules[\\/]/];
 const WAPIX = join(__dirname, '..');
 
 /** Whether a line of a stack is of somebody else's code than the application's. */
-export function isForeign(path: string): boolean {
+function isForeign(path: string): boolean {
   return path.startsWith(WAPIX) || NOT_THEIRS.some((pattern) => pattern.test(path));
 }
 

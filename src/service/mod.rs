@@ -137,6 +137,7 @@ impl<H: Handler> Service<H> {
         mut request: http::Request<Incoming>,
     ) -> Begun<'a> {
         connection.has_begun.store(true, Ordering::Relaxed);
+        connection.answered_early.store(false, Ordering::Relaxed);
         connection.is_read.store(false, Ordering::Relaxed);
         name_host(&mut request);
         if let Err(RefusedHead { status, message }) = check_head(&request, &self.config) {
