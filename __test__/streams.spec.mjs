@@ -297,6 +297,28 @@ test('HTTP/1.0: no chunks, the end of the connection is the end', async (t) => {
   t.is(await client.ended(), 'end');
 });
 
+test('HTTP/1.0: a response that the end of the server cuts off is reset', async (t) => {
+  const source = manual();
+  source.push('part');
+  const server = await serveGet(t, () => stream(source));
+  const client = await connect(t, server);
+  client.send('GET / HTTP/1.0\r\n\r\n');
+  await client.through('part');
+  server.close({ deadline: 0 });
+  t.is(await client.ended(), 'ECONNRESET');
+});
+
+test('HTTP/1.0: a response is reset whose client leaves in the middle of its request', async (t) => {
+  const server = await serve(t, {
+    '/': { post: { handler: ({ raw }) => stream(raw), config: { streamBody: true } } },
+  });
+  const client = await connect(t, server);
+  client.send('POST / HTTP/1.0\r\nContent-Length: 9\r\n\r\npart');
+  await client.through('part');
+  client.end();
+  t.is(await client.ended(), 'ECONNRESET');
+});
+
 test('HTTP/1.0 with a declared length keeps the connection', async (t) => {
   const server = await serveGet(t, () =>
     stream(Readable.from(['ab']), 'a/b', { 'content-length': 2 }),

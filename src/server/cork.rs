@@ -222,9 +222,9 @@ impl<S: Socket> Corked<S> {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    /// Makes the closing of the connection a reset.
-    pub(super) fn reset(&self) {
-        self.lock().stream.inner().reset();
+    /// Whether the closing of the connection is a reset, whoever closes it: the end of the process, too.
+    pub(super) fn reset_on_close(&self, on: bool) {
+        self.lock().stream.inner().reset_on_close(on);
     }
 
     /// Ends the sending side, once everything gathered was sent.

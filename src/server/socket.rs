@@ -37,8 +37,8 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
     /// Whether something has arrived that was not read, even if the runtime has not heard of it.
     fn has_unread(&self) -> bool;
 
-    /// Makes its closing a reset (TCP's RST).
-    fn reset(&self);
+    /// Whether its closing, whatever it is closed by, is a reset (TCP's RST).
+    fn reset_on_close(&self, on: bool);
 
     /// What another process can go on with; `None` where it would have to know more.
     #[cfg(unix)]
@@ -89,9 +89,9 @@ impl Socket for TcpStream {
         peeks(&SockRef::from(self))
     }
 
-    fn reset(&self) {
+    fn reset_on_close(&self, on: bool) {
         // Failing means that the connection is gone already.
-        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(self).set_linger(on.then_some(Duration::ZERO));
     }
 
     #[cfg(unix)]
@@ -100,7 +100,7 @@ impl Socket for TcpStream {
     }
 
     fn abort(&self) {
-        Socket::reset(self);
+        self.reset_on_close(true);
         shut_down(&SockRef::from(self));
     }
 }
@@ -131,9 +131,9 @@ where
     }
 
     /// Of TCP only; closing a Unix socket with unread data is the nearest.
-    fn reset(&self) {
+    fn reset_on_close(&self, on: bool) {
         // Failing means that the connection is gone already.
-        let _ = SockRef::from(self).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(self).set_linger(on.then_some(Duration::ZERO));
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -141,7 +141,7 @@ where
     }
 
     fn abort(&self) {
-        Socket::reset(self);
+        self.reset_on_close(true);
         shut_down(&SockRef::from(self));
     }
 }
@@ -168,7 +168,7 @@ impl Socket for tokio::net::UnixStream {
     }
 
     /// A Unix socket knows no reset; closing it with unread data is the nearest.
-    fn reset(&self) {}
+    fn reset_on_close(&self, _: bool) {}
 
     fn abort(&self) {
         shut_down(&SockRef::from(self));
@@ -198,8 +198,8 @@ impl Socket for Box<dyn Socket> {
         (**self).has_unread()
     }
 
-    fn reset(&self) {
-        (**self).reset();
+    fn reset_on_close(&self, on: bool) {
+        (**self).reset_on_close(on);
     }
 
     #[cfg(unix)]
@@ -238,8 +238,8 @@ impl<S: Socket> Socket for TlsStream<S> {
     }
 
     /// Without `close_notify` the client sees the content cut off (RFC 8446, 6.1), too.
-    fn reset(&self) {
-        self.get_ref().0.reset();
+    fn reset_on_close(&self, on: bool) {
+        self.get_ref().0.reset_on_close(on);
     }
 
     fn abort(&self) {

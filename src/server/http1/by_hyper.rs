@@ -77,6 +77,7 @@ where
     let mut started = pin!(shutdown.started());
     let mut waits = false;
     let mut stopping = false;
+    let mut resets = false;
     let left = poll_fn(|context| {
         // Asked once, it wakes this task when there is an answer.
         if !waits || (!stopping && shutdown.has_started()) {
@@ -88,6 +89,11 @@ where
             let served = Pin::new(&mut *serving).poll(context);
             if let Poll::Ready(Err(_)) = stream.poll_uncork(context) {
                 return Poll::Ready(Left::Ended(Outcome::Gone));
+            }
+            // The end of such a response is the end of the connection: only a reset says that it is not whole.
+            if !resets && state.close_delimited.load(Ordering::Relaxed) {
+                stream.reset_on_close(true);
+                resets = true;
             }
             if served.is_pending()
                 && !state.answered_early.load(Ordering::Relaxed)

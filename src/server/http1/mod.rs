@@ -76,21 +76,20 @@ pub(super) async fn serve<H: Handler, S>(
             }
         }
     };
+    if matches!(outcome, Outcome::Ended) && state.close_delimited.load(Ordering::Relaxed) {
+        stream.reset_on_close(false);
+    }
     let linger = match outcome {
         Outcome::Idle if stream.leave(shutdown).await => return,
         Outcome::Gone => return,
         // What is on its way goes nowhere, and must not look complete.
-        Outcome::TimedOut(WaitsFor::Client(_)) => return stream.reset(),
+        Outcome::TimedOut(WaitsFor::Client(_)) => return stream.reset_on_close(true),
         Outcome::Idle | Outcome::TimedOut(WaitsFor::Request | WaitsFor::ParkedRequest) => false,
         Outcome::TimedOut(_) => {
             stream.write_last(request_timeout().as_bytes());
             true
         }
-        Outcome::Broken if state.close_delimited.load(Ordering::Relaxed) => {
-            // The end of such a response is the end of the connection: only a reset says that it
-            // is not whole.
-            return stream.reset();
-        }
+        Outcome::Broken if state.close_delimited.load(Ordering::Relaxed) => return,
         Outcome::Malformed => true,
         Outcome::Ended | Outcome::Broken => {
             state.answered_early.load(Ordering::Relaxed) || (draining && stream.has_begun())
