@@ -208,3 +208,28 @@ for (const ioThreads of [0, 1]) {
     t.is(program.stdout, 'hello\n');
   });
 }
+
+for (const ioThreads of [0, 1]) {
+  test(`ioThreads ${ioThreads}: a server that is no longer asked holds no thread, no descriptor`, async (t) => {
+    const program = runProgram(
+      t,
+      `
+      import { existsSync, readdirSync } from 'node:fs';
+      import { setTimeout } from 'node:timers/promises';
+      import { createServer, text } from 'wapix';
+      const make = () => createServer({ '/': { get: () => text('x') } }, { ioThreads: ${ioThreads} });
+      const ask = async (server) => (await server.inject('/')).text();
+      const used = () => ['/dev/fd', '/proc/self/task']
+        .reduce((sum, path) => sum + (existsSync(path) ? readdirSync(path).length : 0), 0);
+      await ask(make());
+      const before = used();
+      const servers = Array.from({ length: 20 }, make);
+      for (const server of servers) await ask(server);
+      while (used() > before) await setTimeout(10);
+      console.log(await ask(servers[0]), 'again');
+      `,
+    );
+    await program.printed(/^x again$/m);
+    t.is((await program.exit()).code, 0);
+  });
+}

@@ -1,8 +1,10 @@
-import type { IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { connect, type Socket as NetSocket, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
+import { clearTimeout, setTimeout } from 'node:timers';
+import { NOBODYS } from './context.js';
 import { http } from './lazy.js';
 import type { BindingServer } from './native.js';
 
@@ -15,21 +17,58 @@ const LARGEST_HEAD = 2 ** 31 - 1;
 /** What a request without an origin is asked of. */
 const ORIGIN = 'http://localhost';
 
-/** A server that listens nowhere, asked from within its process. */
-export class Injection {
-  readonly #connect: () => NetSocket;
+/** After how long without a request the server gives back its threads and descriptors, in milliseconds. */
+const IDLE = 50;
+/** How long what is left of it may take, in milliseconds. */
+const CLOSE_DEADLINE = 1000;
 
-  /** @param onWork - takes what the server has for JavaScript */
-  constructor(native: BindingServer, onWork: (() => void)[]) {
+/** A server that listens nowhere, asked from within its process. It runs while it is asked: nobody closes it. */
+export class Injection {
+  readonly #native: BindingServer;
+  readonly #onWork: (() => void)[];
+  /** While it runs. */
+  #connect: (() => NetSocket) | undefined;
+  /** How many requests are not over. */
+  #asked = 0;
+  /** Of the real time, whatever a test makes of its own. */
+  #idle: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+  #onClosed = () => {};
+
+  /** @param onWork - takes what the server has for JavaScript, and tells `onClosed` of its end */
+  constructor(native: BindingServer, onWork: (onClosed: () => void) => (() => void)[]) {
+    this.#native = native;
+    this.#onWork = onWork(() => this.#onClosed());
+  }
+
+  #start(): () => NetSocket {
+    const native = this.#native;
     if (process.platform === 'win32') {
       // There are no socket pairs: a port of this machine's own that nobody knows of.
-      const { port = 0 } = native.listen({ ip: '127.0.0.1', port: 0 }, onWork);
+      const { port = 0 } = native.listen({ ip: '127.0.0.1', port: 0 }, this.#onWork);
       native.setRef(false);
-      this.#connect = () => connect(port, '127.0.0.1');
-    } else {
-      native.serveNowhere(onWork);
-      this.#connect = () => new Socket({ fd: native.connect(), readable: true, writable: true });
+      return () => connect(port, '127.0.0.1');
     }
+    native.serveNowhere(this.#onWork);
+    return () => new Socket({ fd: native.connect(), readable: true, writable: true });
+  }
+
+  #isOver(): void {
+    this.#asked -= 1;
+    if (this.#asked > 0 || !this.#connect) return;
+    this.#idle = setTimeout(() => this.#close(), IDLE).unref();
+  }
+
+  #close(): void {
+    this.#connect = undefined;
+    this.#closing = new Promise((resolve) => {
+      this.#onClosed = () => {
+        this.#native.release();
+        this.#closing = undefined;
+        resolve();
+      };
+    });
+    this.#native.close(CLOSE_DEADLINE);
   }
 
   /**
@@ -42,14 +81,29 @@ export class Injection {
     const request = toRequest(input, init);
     const { signal } = request;
     const { pathname, search } = new URL(request.url);
-    return new Promise((resolve, reject) => {
-      const sent = http().request({
+    clearTimeout(this.#idle);
+    this.#asked += 1;
+    let sent: ClientRequest;
+    try {
+      while (this.#closing) {
+        // Nothing else need keep the process alive.
+        this.#native.setRef(true);
+        await this.#closing;
+      }
+      this.#connect ??= NOBODYS.runInAsyncScope(() => this.#start());
+      sent = http().request({
         method: request.method,
         path: pathname + search,
         headers: { host: new URL(request.url).host, ...Object.fromEntries(request.headers) },
         createConnection: this.#connect,
         maxHeaderSize: LARGEST_HEAD,
       });
+    } catch (error) {
+      this.#isOver();
+      throw error;
+    }
+    sent.on('close', () => this.#isOver());
+    return new Promise((resolve, reject) => {
       sent.maxHeadersCount = 0;
       const leave = () => sent.destroy(signal.reason);
       if (signal.aborted) leave();

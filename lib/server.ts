@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks';
 import { EventEmitter } from 'node:events';
 import { type AddressInfo, isIP } from 'node:net';
 import type { BindingListening } from '../binding/index.js';
@@ -10,6 +9,7 @@ import type {
   ServerOptions,
 } from '../index.js';
 import type { LogEntry } from './access-log.js';
+import { NOBODYS } from './context.js';
 import { Dispatcher } from './dispatch.js';
 import { fromNative, WapixError } from './errors.js';
 import type { Route } from './exchange.js';
@@ -43,9 +43,6 @@ export interface LeaveOptions extends CloseOptions {
 }
 
 type Callback = (error?: Error) => void;
-
-/** Requests come in this asynchronous context: not in that of who has a server listen, or is the first to `inject`. */
-const NOBODYS = new AsyncResource('WAPIX_SERVER');
 
 const METHODS = new Set(['get', 'post', 'put', 'patch', 'delete', 'head', 'options']);
 
@@ -115,8 +112,7 @@ class Server extends EventEmitter implements Contract {
     this.#makeInjection = () => {
       // A test's requests are no load for more than one thread.
       const native = createNative(table, { ...settings, ...(ioThreads && { ioThreads: 1 }) });
-      const onWork = onWorkOf(native, () => {});
-      return NOBODYS.runInAsyncScope(() => new Injection(native, onWork));
+      return new Injection(native, (onClosed) => onWorkOf(native, onClosed));
     };
   }
 
