@@ -11,8 +11,12 @@ import { manual } from './helpers/source.mjs';
 captureErrors();
 
 test('an error before the first chunk is 500, as the headers have not left', async (t) => {
-  const server = await serve(t, {
+  const routes = {
     '/at-once': { get: () => stream(manual().destroy(new Error('/at-once broke'))) },
+    '/asynchronously': {
+      get: async () => stream(manual().destroy(new Error('/asynchronously broke'))),
+    },
+    '/events': { get: async () => sse(manual().destroy(new Error('/events broke'))) },
     '/in-a-turn': {
       get: () => {
         const source = manual();
@@ -42,8 +46,9 @@ test('an error before the first chunk is 500, as the headers have not left', asy
         ),
     },
     '/premature': { get: () => stream(manual().destroy()) },
-  });
-  for (const path of ['/at-once', '/in-a-turn', '/in-read', '/generator', '/premature']) {
+  };
+  const server = await serve(t, routes);
+  for (const path of Object.keys(routes)) {
     const response = await requestFailure(t, server, `GET ${path}`);
     t.is(response.status, 500, path);
     t.is(response.text, '{"error":"Internal Server Error"}');

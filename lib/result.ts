@@ -19,6 +19,7 @@ import type {
 import type { Subscribing } from './channel.js';
 import { WapixError } from './errors.js';
 import { mayHaveFields } from './headers.js';
+import { adopt } from './source.js';
 
 /** How a result's body becomes content. */
 export type Form = 'none' | 'json' | 'text' | 'stream' | 'channel';
@@ -176,6 +177,7 @@ export function stream<Source>(
     const message = `stream(…, ${inspect(contentType)}): the content type is a string`;
     throw new WapixError('WAPIX_INVALID_HEADER', message);
   }
+  adopt(source);
   const result = new HttpResult(200, source, headers, 'stream', contentType);
   return result as unknown as Contract<Source>;
 }

@@ -22,6 +22,14 @@ export function toReadable(source: unknown): Readable {
 }
 
 /**
+ * From now on an error of `source` is its response's. It may come before that is made, where a handler is
+ * asynchronous, and must not end the process.
+ */
+export function adopt(source: unknown): void {
+  if (isReadable(source)) source.on('error', () => {});
+}
+
+/**
  * Chunks pass as they are: the response looks at them. All but `null`, which `Readable.fromWeb` takes
  * for the end: what is behind it would be lost, and the response look complete.
  */

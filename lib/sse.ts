@@ -3,6 +3,7 @@ import { WapixError } from './errors.js';
 import { mayHaveFields } from './headers.js';
 import { HEARTBEAT, readLimit, unknownName } from './options.js';
 import { HttpResult } from './result.js';
+import { adopt } from './source.js';
 
 const NAMES = { heartbeat: '', headers: '' } satisfies Record<keyof SseOptions, string>;
 
@@ -27,6 +28,7 @@ export function sse<Source extends SseSource>(
     'milliseconds',
     options.heartbeat,
   );
+  adopt(source);
   const result = new HttpResult(
     200,
     source,
