@@ -1,4 +1,4 @@
-// What streaming costs: a download, a file, many small chunks, and events to many clients.
+// What streaming costs: a download, a file, many small chunks, and events to many clients; and what is kept of it.
 //
 //   node streams.mjs [--only download,events] [--servers a,b] [--rounds 5] [--seconds 5] [--clients 1000]
 //
@@ -13,6 +13,7 @@ import { interleave } from './lib/server.mjs';
 import { goalsTable } from './report/goals.mjs';
 import { table } from './report/table.mjs';
 import { casesOf } from './streams/cases.mjs';
+import { memoryTable } from './streams/memory.mjs';
 import { writePage } from './streams/page.mjs';
 import { DOWNLOAD_BYTES } from './streams/sources.mjs';
 
@@ -43,14 +44,17 @@ async function run(benchmark) {
 const began = performance.now();
 try {
   const cases = casesOf({ clients: Number(options.clients), seconds: Number(options.seconds) });
-  const results = [];
-  for (const key of options.only?.split(',') ?? Object.keys(cases)) {
-    results.push(await run(cases[key]));
+  const benchmarks = [];
+  const only = options.only?.split(',') ?? [...Object.keys(cases), 'memory'];
+  for (const key of only.filter((key) => key !== 'memory')) {
+    benchmarks.push(await run(cases[key]));
   }
+  const memory = only.includes('memory') && (await memoryTable());
+  if (memory) console.log(`\n${memory}`);
   const minutes = Math.round((performance.now() - began) / 60_000);
   const isWhole = options.only === undefined && options.servers === undefined;
-  if (isWhole) writePage(results, { rounds, minutes });
-  else console.log(`\n${goalsTable(results).table}`);
+  if (isWhole) writePage({ benchmarks, memory }, { rounds, minutes });
+  else if (benchmarks.length > 0) console.log(`\n${goalsTable(benchmarks).table}`);
 } finally {
   rmSync(folder, { recursive: true });
 }
