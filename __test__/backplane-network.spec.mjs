@@ -51,21 +51,55 @@ withRedis(
     const here = await subscribe(t, app);
     await app.publish(1);
     await here.data(1);
-    network.turnTo(other.path);
-    const list = await server.ask('CLIENT', 'LIST');
-    await server.ask('CLIENT', 'KILL', 'ID', /id=(\d+) .*cmd=exec/.exec(list)[1]);
-    let after;
-    await until(async () => {
-      after = await app.publish(2);
-      return after.id !== undefined;
-    }, 'it is written');
-    await here.until(({ events }) => events.at(-1).lastEventId === after.id, 'the reset');
-    t.is(here.events.at(-1).type, 'reset');
-    const { id } = await app.publish(3);
-    await here.until(({ events }) => events.at(-1).lastEventId === id, 'the event after');
+    // And back again: who has lost something once can lose something more.
+    for (const [from, to] of [
+      [server, other],
+      [other, server],
+    ]) {
+      network.turnTo(to.path);
+      const list = await from.ask('CLIENT', 'LIST');
+      await from.ask('CLIENT', 'KILL', 'ID', /id=(\d+) .*cmd=exec/.exec(list)[1]);
+      let after;
+      await until(async () => {
+        after = await app.publish(2);
+        return after.id !== undefined;
+      }, 'it is written');
+      await here.until(({ events }) => events.at(-1).lastEventId === after.id, 'the reset');
+      t.is(here.events.at(-1).type, 'reset');
+      const { id } = await app.publish(3);
+      await here.until(({ events }) => events.at(-1).lastEventId === id, 'the event after');
+    }
     t.regex(app.stderr, /cannot be read .*: what was written is not in it/);
   },
 );
+
+withRedis(
+  'a new client that comes before the stream has been read is told that it may have missed some',
+  async (t) => {
+    const server = await startRedis(t);
+    const [network, other] = [await startCut(t, server.path), await startApp(t, server)];
+    network.stop();
+    const app = await startApp(t, network);
+    const here = await subscribe(t, app);
+    const { id } = await other.publish(1);
+    network.goOn();
+    await here.until(({ events }) => events.length > 0, 'the reset');
+    const [{ type, lastEventId }] = here.events;
+    t.deepEqual({ type, lastEventId }, { type: 'reset', lastEventId: id });
+  },
+);
+
+withRedis('entries of somebody else, more than are read at a time, are passed over', async (t) => {
+  const server = await startRedis(t);
+  const key = 'wapix:channel:news';
+  const add = "for _ = 1, 310 do redis.call('XADD', KEYS[1], '*', 'theirs', '1') end";
+  await server.ask('EVAL', add, '1', key);
+  await server.ask('XTRIM', key, 'MAXLEN', '300');
+  const app = await startApp(t, server);
+  const here = await subscribe(t, app);
+  t.truthy((await app.publish(1)).id);
+  t.deepEqual(await here.data(1), [1]);
+});
 
 withRedis('a process reads no more of a stream than it keeps', async (t) => {
   const server = await startRedis(t);

@@ -17,6 +17,8 @@ pub(super) struct Event {
     /// It is for those who are to be sent what comes from a number on that is greater than this one. From then
     /// on they are sent everything: numbers have begun anew.
     pub(super) restarts_beyond: Option<u128>,
+    /// It only says how far its subscribers are.
+    pub(super) is_notice: bool,
 }
 
 impl Event {
@@ -27,6 +29,7 @@ impl Event {
             topic: topic.map(Box::from),
             chunk: SharedChunk::new(&["id: ", id, "\n", fields, "\n"].map(str::as_bytes)),
             restarts_beyond: None,
+            is_notice: false,
         }
     }
 
@@ -37,16 +40,18 @@ impl Event {
             topic: topic.map(Box::from),
             chunk: SharedChunk::new(&[fields, "\n"].map(str::as_bytes)),
             restarts_beyond: None,
+            is_notice: false,
         }
     }
 
-    /// What is no event of the application, for whoever has not come after `number`.
+    /// How far it is, for whoever has not come after `number`.
     pub(super) fn notice(number: u128, text: &str) -> Self {
         Self {
             number,
             topic: None,
             chunk: SharedChunk::new(&[text.as_bytes()]),
             restarts_beyond: None,
+            is_notice: true,
         }
     }
 
@@ -54,6 +59,7 @@ impl Event {
     pub(super) fn restart(number: u128, id: &str) -> Self {
         Self {
             restarts_beyond: Some(number),
+            is_notice: false,
             ..Self::notice(FOR_ALL, &reset(id))
         }
     }

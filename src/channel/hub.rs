@@ -266,7 +266,7 @@ impl Group {
             {
                 if wants.from > number {
                     self.offer(outlet, &event.chunk, wants, batch, now);
-                    wants.from = 0;
+                    wants.from = 1;
                 }
                 continue;
             }
@@ -309,7 +309,7 @@ impl Group {
             // It leaves when its connection has been closed.
             (Offered::Full, Slow::Disconnect) => sender.abort(),
             (Offered::Full, Slow::Latest) => {
-                if let Some(newest) = wants.of(batch).next_back() {
+                if let Some(newest) = wants.of(batch).rfind(|event| !event.is_notice) {
                     sender.replace(&newest.chunk);
                 }
             }

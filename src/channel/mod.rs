@@ -185,11 +185,6 @@ impl Channel {
         }
     }
 
-    fn latest_id(&self) -> String {
-        let state = self.lock();
-        state.history.id(state.history.latest())
-    }
-
     fn is_loaded(&self) -> bool {
         self.lock().is_loaded
     }
@@ -211,11 +206,12 @@ impl Channel {
         }
         let latest = state.history.latest();
         state.waiting.read(latest);
-        let latest = state.history.id(latest);
-        let event = if was_loaded {
-            Event::restart(0, &latest)
+        let id = state.history.id(latest);
+        // Who came before it was known what there is may have missed some of it.
+        let event = if was_loaded || latest > 0 {
+            Event::restart(0, &id)
         } else {
-            Event::notice(FOR_ALL, &event::position(&latest))
+            Event::notice(FOR_ALL, &event::position(&id))
         };
         state.push(&Arc::new(event));
     }
@@ -266,17 +262,20 @@ impl Channel {
         }
     }
 
-    /// An event that Redis does not have, which `waits` for it or not. Returns its number among these.
-    fn send_here(&self, fields: &str, topic: Option<&str>, waits: bool) -> u64 {
+    /// An event that Redis does not have, and waits for it. Returns its number among these.
+    fn send_here(&self, fields: &str, topic: Option<&str>) -> u64 {
         let event = Arc::new(Event::without_id(fields, topic));
         let mut state = self.lock();
         state.push(&event);
         state.sent_here += 1;
         let number = state.sent_here;
-        if waits {
-            state.waiting.push(number, event);
-        }
+        state.waiting.push(number, event);
         number
+    }
+
+    /// An event that was sent here waits for Redis no more.
+    fn refuse(&self, sent: u64) {
+        self.lock().waiting.remove(sent);
     }
 
     /// Makes a subscriber of the response that `sender` is of, which is sent what came after

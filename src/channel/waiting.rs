@@ -28,6 +28,12 @@ impl Waiting {
         });
     }
 
+    pub(super) fn remove(&mut self, number: u64) {
+        if let Ok(place) = self.place(number) {
+            self.events.remove(place);
+        }
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Event>> {
         self.events.iter().map(|waiting| &waiting.event)
     }
@@ -50,8 +56,12 @@ impl Waiting {
 
     /// Redis has taken one, as the event of that number. Whether it has not been read.
     pub(super) fn take(&mut self, sent: u64, number: Option<u128>) -> bool {
-        let place = self.events.binary_search_by_key(&sent, |it| it.number);
-        let waiting = place.ok().and_then(|place| self.events.get_mut(place));
+        let place = self.place(sent).ok();
+        let waiting = place.and_then(|place| self.events.get_mut(place));
         waiting.map(|waiting| waiting.taken = number).is_some()
+    }
+
+    fn place(&self, number: u64) -> Result<usize, usize> {
+        self.events.binary_search_by_key(&number, |it| it.number)
     }
 }

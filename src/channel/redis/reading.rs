@@ -34,11 +34,18 @@ impl Stream {
         let mut back_off = BackOff::default();
         let mut portion = Portion::default();
         let mut is_told = false;
+        let mut read = BEGINNING.to_owned();
         loop {
             let error = match self.connect(portion.patience).await {
                 Ok(connection) => {
                     let Err(error) = self
-                        .read_from(connection, &mut back_off, &mut portion, &mut is_told)
+                        .read_from(
+                            connection,
+                            &mut read,
+                            &mut back_off,
+                            &mut portion,
+                            &mut is_told,
+                        )
                         .await;
                     portion.failed();
                     error
@@ -53,16 +60,17 @@ impl Stream {
         }
     }
 
-    /// Reads until Redis is not there any more.
+    /// Reads what comes after the entry `read`, whether that was an event or somebody else's, until Redis is not
+    /// there any more.
     async fn read_from(
         &self,
         mut connection: MultiplexedConnection,
+        read: &mut String,
         back_off: &mut BackOff,
         portion: &mut Portion,
         is_told: &mut bool,
     ) -> Result<Infallible, RedisError> {
-        self.catch_up(&mut connection, portion).await?;
-        let mut read = self.channel.latest_id();
+        self.catch_up(&mut connection, read, portion).await?;
         loop {
             let ahead = self.channel.ahead();
             let written = *self.written();
@@ -74,7 +82,7 @@ impl Stream {
                 .arg(portion.entries)
                 .arg("STREAMS")
                 .arg(&self.key)
-                .arg(&read)
+                .arg(&*read)
                 .query_async(&mut connection)
                 .await?;
             *back_off = BackOff::default();
@@ -83,7 +91,7 @@ impl Stream {
             }
             let keys = entries.map_or_else(Vec::new, |entries| entries.keys);
             let entries: Vec<_> = keys.iter().flat_map(|key| &key.ids).collect();
-            if entries.is_empty() && Some(written) > place_of(&self.channel.latest_id()) {
+            if entries.is_empty() && Some(written) > place_of(read) {
                 // Said once: it may have been deleted.
                 *self.written() = Place::default();
                 let why =
@@ -96,13 +104,11 @@ impl Stream {
                 entries.iter().map(|entry| bytes_of(entry)).sum(),
             );
             // Some may have been trimmed before it came to them.
-            if may_be_more && self.catch_up(&mut connection, portion).await? {
-                read = self.channel.latest_id();
+            if may_be_more && self.catch_up(&mut connection, read, portion).await? {
                 continue;
             }
             for entry in entries {
                 self.received(entry);
-                // Whether it is an event or somebody else's.
                 read.clone_from(&entry.id);
             }
             if let Some(ahead) = ahead.filter(|_| !may_be_more) {
@@ -111,21 +117,22 @@ impl Stream {
         }
     }
 
-    /// Reads the history, at first and where the stream does not go on from what was read; whether it did.
+    /// Reads the history, at first and where the stream does not go on after `read`; whether it did.
     async fn catch_up(
         &self,
         connection: &mut MultiplexedConnection,
+        read: &mut String,
         portion: &mut Portion,
     ) -> RedisResult<bool> {
-        let latest = self.channel.latest_id();
         let is_known = self.channel.is_loaded();
-        if is_known && self.goes_on_after(connection, &latest).await? {
+        if is_known && self.goes_on_after(connection, read).await? {
             return Ok(false);
         }
         let options = &self.channel.options;
         let most = options.history_events.max(1);
         let (mut count, mut bytes) = (0, 0);
         let mut newest = Vec::new();
+        let mut last = None;
         let mut end = "+".to_owned();
         while count < most && bytes <= options.history_bytes {
             let asked = portion.entries.min(most - count);
@@ -141,6 +148,7 @@ impl Stream {
             portion.came(page.ids.len(), page_bytes);
             count += page.ids.len();
             bytes += page_bytes;
+            last = last.or_else(|| page.ids.first().map(|entry| entry.id.clone()));
             newest.extend(page.ids.iter().filter_map(Entry::of));
             match page.ids.last() {
                 Some(oldest) if page.ids.len() == asked => end = format!("({}", oldest.id),
@@ -155,6 +163,7 @@ impl Stream {
             .rev()
             .map(|entry| (entry.id, entry.lines, entry.topic));
         self.channel.load(events, is_whole, sent);
+        *read = last.unwrap_or_else(|| BEGINNING.to_owned());
         Ok(true)
     }
 

@@ -1,6 +1,6 @@
 //! Appends what is published to the stream of a channel.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, pin::pin, time::Duration};
 
 use redis::{Pipeline, RedisResult, aio::MultiplexedConnection, cmd};
 use tokio::{
@@ -53,12 +53,31 @@ impl Stream {
                 .as_ref()
                 .filter(|(retry, _)| *retry > Instant::now())
             {
-                self.send_here(&mut waiting, most, why);
+                self.send_here(&mut waiting);
+                self.refuse(&mut waiting, most, why);
                 continue;
             }
             while !waiting.is_empty() {
+                if failure.is_some() {
+                    // It may be long until it is known that Redis is not there yet.
+                    self.send_here(&mut waiting);
+                }
                 let (additions, bytes) = self.additions(&waiting);
-                match self.append(&mut connection, &additions, bytes).await {
+                let mut later = VecDeque::new();
+                let appended = {
+                    let mut append = pin!(self.append(&mut connection, &additions, bytes));
+                    loop {
+                        tokio::select! {
+                            appended = &mut append => break appended,
+                            Some(publishing) = publishings.recv(), if failure.is_some() => {
+                                later.push_back(publishing);
+                                self.send_here(&mut later);
+                            }
+                        }
+                    }
+                };
+                waiting.append(&mut later);
+                match appended {
                     Ok(ids) => {
                         if failure.take().is_some() {
                             eprintln!("wapix: Redis can be written again ({})", self.key);
@@ -77,7 +96,8 @@ impl Stream {
                         if failure.is_none() {
                             eprintln!("wapix: Redis cannot be written ({}): {why}", self.key);
                         }
-                        self.send_here(&mut waiting, most, &why);
+                        self.send_here(&mut waiting);
+                        self.refuse(&mut waiting, most, &why);
                         failure = Some((Instant::now() + back_off.next(), why));
                         break;
                     }
@@ -86,18 +106,21 @@ impl Stream {
         }
     }
 
-    /// Redis is not there: sends what waits to the subscribers of this process, and keeps as much as may wait.
-    fn send_here(&self, waiting: &mut VecDeque<Publishing>, most: usize, why: &str) {
-        for (place, publishing) in waiting.iter_mut().enumerate() {
-            if publishing.sent.is_none() {
-                let Publishing { fields, topic, .. } = publishing;
-                let sent = self
-                    .channel
-                    .send_here(fields, topic.as_deref(), place < most);
-                publishing.sent = Some(sent);
-            }
+    /// Redis is not there: sends what waits to the subscribers of this process.
+    fn send_here(&self, waiting: &mut VecDeque<Publishing>) {
+        let sent = waiting.partition_point(|publishing| publishing.sent.is_some());
+        for publishing in waiting.range_mut(sent..) {
+            let Publishing { fields, topic, .. } = publishing;
+            publishing.sent = Some(self.channel.send_here(fields, topic.as_deref()));
         }
+    }
+
+    /// Keeps as much as may wait.
+    fn refuse(&self, waiting: &mut VecDeque<Publishing>, most: usize, why: &str) {
         for refused in waiting.drain(most.min(waiting.len())..) {
+            if let Some(sent) = refused.sent {
+                self.channel.refuse(sent);
+            }
             (refused.done)(Err(why.to_owned()));
         }
     }
