@@ -1,10 +1,11 @@
 // What is between a process and its Redis: idle connections that end, little of a network, large events.
 
+import { connect } from 'node:net';
 import test from 'ava';
 import { startApp } from './helpers/backplane.mjs';
 import { startCut } from './helpers/cut.mjs';
 import { subscribe } from './helpers/event-source.mjs';
-import { until } from './helpers/events.mjs';
+import { once, until } from './helpers/events.mjs';
 import { startRedis } from './helpers/redis.mjs';
 
 // There is no Redis for Windows.
@@ -121,3 +122,33 @@ withRedis('a process reads no more of a stream than it keeps', async (t) => {
   const read = (await sent()) - before;
   t.true(read < 5_000_000, `${read} bytes`);
 });
+
+withRedis(
+  'a slow client is sent the latest event, not only its id, when Redis has come back',
+  async (t) => {
+    const server = await startRedis(t);
+    const network = await startCut(t, server.path);
+    // It has room for two events.
+    const where = { path: server.path.replace('socket', 'app') };
+    const options = { slow: 'latest', queue: 64 * 1024 };
+    const app = await startApp(t, { url: network.url, queue: 100, where, options });
+    const client = connect(where.path);
+    client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await once(client, 'data');
+    client.pause();
+    network.break();
+    const text = 'x'.repeat(100_000);
+    const publishing = Array.from({ length: 30 }, (_, number) => app.publish({ number, text }));
+    await until(() => /cannot be written/.test(app.stderr), 'Redis is missed');
+    network.goOn();
+    for (const published of publishing) t.truthy((await published).id);
+    let received = '';
+    client.setEncoding('latin1').on('data', (data) => {
+      received += data;
+    });
+    client.resume();
+    await until(() => received.includes('"number":29,'), 'the latest');
+    client.destroy();
+    t.pass();
+  },
+);
