@@ -5,7 +5,7 @@ use std::{collections::VecDeque, pin::pin, time::Duration};
 use redis::{Pipeline, RedisResult, aio::MultiplexedConnection, cmd};
 use tokio::{
     sync::mpsc::UnboundedReceiver,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep},
 };
 
 use super::{
@@ -36,72 +36,62 @@ impl Stream {
         let mut waiting = VecDeque::new();
         let mut connection = None;
         let mut back_off = BackOff::default();
-        let mut failure: Option<(Instant, String)> = None;
+        let mut is_told = false;
         loop {
-            let retry = failure.as_ref().map(|(retry, _)| *retry);
-            tokio::select! {
-                publishing = publishings.recv() => match publishing {
+            if waiting.is_empty() {
+                match publishings.recv().await {
                     Some(publishing) => waiting.push_back(publishing),
                     None => return,
-                },
-                () = sleep_until(retry.unwrap_or_else(Instant::now)), if !waiting.is_empty() => {}
+                }
             }
             while let Ok(publishing) = publishings.try_recv() {
                 waiting.push_back(publishing);
             }
-            if let Some((_, why)) = failure
-                .as_ref()
-                .filter(|(retry, _)| *retry > Instant::now())
-            {
-                self.send_here(&mut waiting);
-                self.refuse(&mut waiting, most, why);
-                continue;
-            }
-            while !waiting.is_empty() {
-                if failure.is_some() {
-                    // It may be long until it is known that Redis is not there yet.
-                    self.send_here(&mut waiting);
+            let (additions, bytes) = self.additions(&waiting);
+            match self.append(&mut connection, &additions, bytes).await {
+                Ok(ids) => {
+                    if std::mem::take(&mut is_told) {
+                        eprintln!("wapix: Redis can be written again ({})", self.key);
+                    }
+                    back_off = BackOff::default();
+                    for (publishing, id) in waiting.drain(..ids.len()).zip(ids) {
+                        if let Some(sent) = publishing.sent {
+                            self.channel.taken(sent, &id);
+                        }
+                        (publishing.done)(Ok(id));
+                    }
                 }
-                let (additions, bytes) = self.additions(&waiting);
-                let mut later = VecDeque::new();
-                let appended = {
-                    let mut append = pin!(self.append(&mut connection, &additions, bytes));
-                    loop {
-                        tokio::select! {
-                            appended = &mut append => break appended,
-                            Some(publishing) = publishings.recv(), if failure.is_some() => {
-                                later.push_back(publishing);
-                                self.send_here(&mut later);
-                            }
-                        }
+                Err(error) => {
+                    let why = reason(&error);
+                    if !std::mem::replace(&mut is_told, true) {
+                        eprintln!("wapix: Redis cannot be written ({}): {why}", self.key);
                     }
-                };
-                waiting.append(&mut later);
-                match appended {
-                    Ok(ids) => {
-                        if failure.take().is_some() {
-                            eprintln!("wapix: Redis can be written again ({})", self.key);
-                        }
-                        back_off = BackOff::default();
-                        for (publishing, id) in waiting.drain(..ids.len()).zip(ids) {
-                            if let Some(sent) = publishing.sent {
-                                self.channel.taken(sent, &id);
-                            }
-                            (publishing.done)(Ok(id));
-                        }
-                    }
-                    Err(error) => {
-                        connection = None;
-                        let why = reason(&error);
-                        if failure.is_none() {
-                            eprintln!("wapix: Redis cannot be written ({}): {why}", self.key);
-                        }
+                    let mut connected = pin!(self.connect_again(&mut back_off));
+                    // What is published meanwhile need not wait until it is known that Redis is not there yet.
+                    connection = loop {
                         self.send_here(&mut waiting);
                         self.refuse(&mut waiting, most, &why);
-                        failure = Some((Instant::now() + back_off.next(), why));
-                        break;
-                    }
+                        tokio::select! {
+                            connection = &mut connected => break Some(connection),
+                            publishing = publishings.recv() => match publishing {
+                                Some(publishing) => waiting.push_back(publishing),
+                                None => return,
+                            },
+                        }
+                    };
                 }
+            }
+        }
+    }
+
+    /// Waits for Redis to be there: it may still refuse what is written.
+    async fn connect_again(&self, back_off: &mut BackOff) -> (MultiplexedConnection, Instant) {
+        loop {
+            sleep(back_off.next()).await;
+            if let Ok(mut connection) = self.connect(ANSWER_WITHIN).await
+                && cmd("PING").exec_async(&mut connection).await.is_ok()
+            {
+                return (connection, Instant::now());
             }
         }
     }
