@@ -3,7 +3,7 @@ import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises'
 import test from 'ava';
 import { json, noContent, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
-import { within } from './helpers/deadline.mjs';
+import { noticed } from './helpers/deadline.mjs';
 import { aborted, closed, deferred, until } from './helpers/events.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve, serveGet } from './helpers/server.mjs';
@@ -24,7 +24,7 @@ for (const [how, leave] of WAYS) {
     client.send(requestBytes(`GET /silent-${how}`));
     await client.head();
     leave(client);
-    await within(closed(source), 'noticed in a second', 1_000);
+    await noticed(closed(source));
     t.is(source.errored, null, 'leaving is no error of the source');
     t.is(await client.ended().catch(() => 'over'), client.ending ?? 'over');
     await request(t, server, 'GET /other');
@@ -38,7 +38,7 @@ for (const [how, leave] of WAYS) {
     client.send(requestBytes('GET /'));
     await client.head();
     leave(client);
-    await closed(source);
+    await noticed(closed(source));
     t.pass();
   });
 
@@ -50,7 +50,7 @@ for (const [how, leave] of WAYS) {
     source.push('some');
     await client.through('some');
     leave(client);
-    await closed(source);
+    await noticed(closed(source));
     t.false(source.readableEnded);
   });
 
@@ -63,7 +63,7 @@ for (const [how, leave] of WAYS) {
     client.stall();
     await quiet(t, server, source);
     leave(client);
-    await closed(source);
+    await noticed(closed(source));
     t.pass();
   });
 
@@ -81,9 +81,8 @@ for (const [how, leave] of WAYS) {
     const signal = await entered.promise;
     t.false(signal.aborted);
     leave(client);
+    await noticed(closed(source));
     t.is((await left.promise).name, 'AbortError');
-    await closed(source);
-    t.pass();
   });
 
   test(`a late stream is destroyed though nobody watches the signal: ${how}`, async (t) => {
@@ -109,9 +108,9 @@ for (const [how, leave] of WAYS) {
     leave(clients[1]);
     await turn();
     leave(clients[0]);
-    await aborted(signal);
+    await noticed(aborted(signal));
     gates[2].resolve();
-    await closed(source);
+    await noticed(closed(source));
     t.pass();
   });
 
@@ -128,8 +127,7 @@ for (const [how, leave] of WAYS) {
     await client.head();
     t.false(signal.aborted);
     leave(client);
-    await aborted(signal);
-    await closed(source);
+    await noticed(Promise.all([aborted(signal), closed(source)]));
   });
 
   test(`a signal first touched after ${how} has aborted`, async (t) => {
@@ -143,30 +141,33 @@ for (const [how, leave] of WAYS) {
     client.send(requestBytes('GET /'));
     await client.head();
     leave(client);
-    await closed(source);
+    await noticed(closed(source));
     t.true(kept.signal.aborted);
   });
 
-  test(`an unread body neither hides ${how} nor cancels the handler`, async (t) => {
-    const [entered, gate] = [deferred(), deferred()];
-    const server = await serve(t, {
-      '/': {
-        post: async ({ signal }) => {
-          entered.resolve(signal);
-          await Promise.race([gate.promise, aborted(signal)]);
-          return text(String(signal.aborted));
-        },
-      },
+  for (const [body, config, size] of [
+    ['that has come whole', {}, 100_000],
+    // A FIN arrives behind the body, so that one must have room in the system's buffers.
+    ['that nobody reads', { streamBody: true }, how === 'FIN' ? 50_000 : 4 * 1024 * 1024],
+  ]) {
+    test(`a body ${body} does not hide ${how}; the late stream is destroyed`, async (t) => {
+      const entered = deferred();
+      const source = manual();
+      const handler = async ({ signal }) => {
+        entered.resolve(signal);
+        await aborted(signal);
+        return stream(source);
+      };
+      const server = await serve(t, { '/': { post: { handler, config } } });
+      const client = await connect(t, server);
+      client.send(requestBytes('POST /', {}, Buffer.alloc(size)));
+      const signal = await entered.promise;
+      for (let round = 0; round < 10; round += 1) await request(t, server, 'GET /other');
+      t.false(signal.aborted);
+      leave(client);
+      await noticed(Promise.all([aborted(signal), closed(source)]));
     });
-    const staying = await connect(t, server);
-    staying.send(requestBytes('POST /', {}, 'x'.repeat(100_000)));
-    const first = await entered.promise;
-    for (let round = 0; round < 10; round += 1) await request(t, server, 'GET /other');
-    t.false(first.aborted);
-    gate.resolve();
-    t.is((await staying.response()).text, 'false');
-    t.false(first.aborted);
-  });
+  }
 
   test(`a second request that waits does not hide ${how}`, async (t) => {
     const source = manual();
@@ -175,7 +176,7 @@ for (const [how, leave] of WAYS) {
     client.send(requestBytes('GET /'), requestBytes('GET /'));
     await client.head();
     leave(client);
-    await closed(source, 'the stream closed, a second request waiting');
+    await noticed(closed(source));
     t.pass();
   });
 
@@ -187,7 +188,7 @@ for (const [how, leave] of WAYS) {
     source.push('four');
     t.is((await client.response()).text, 'four');
     leave(client);
-    await closed(source);
+    await noticed(closed(source));
     t.pass();
   });
 }

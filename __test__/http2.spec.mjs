@@ -9,7 +9,7 @@ import test from 'ava';
 import { json, stream, text } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect } from './helpers/client.mjs';
-import { within } from './helpers/deadline.mjs';
+import { noticed, within } from './helpers/deadline.mjs';
 import { aborted, closed, deferred, levelled, once } from './helpers/events.mjs';
 import { frame, GET, PREFACE, resetPost, SETTINGS, session } from './helpers/http2.mjs';
 import { installed, missing } from './helpers/installed.mjs';
@@ -185,15 +185,13 @@ test('a stream that is reset destroys its source and aborts its signal; the othe
   const left = await ask(client, { ':path': '/left' });
   const kept = await ask(client, { ':path': '/kept' });
   left.sent.close(NGHTTP2_CANCEL);
-  await closed(sources['/left']);
-  await aborted(signals['/left']);
+  await noticed(Promise.all([closed(sources['/left']), aborted(signals['/left'])]));
   t.false(signals['/kept'].aborted);
   sources['/kept'].push('still here');
   const [chunk] = await once(kept.sent, 'data');
   t.is(String(chunk), 'still here');
   client.destroy();
-  await closed(sources['/kept']);
-  await aborted(signals['/kept']);
+  await noticed(Promise.all([closed(sources['/kept']), aborted(signals['/kept'])]));
   t.deepEqual(errorsNaming('/left'), []);
 });
 
@@ -209,7 +207,7 @@ test('a handler that is pending learns of the reset by its signal', async (t) =>
   sent.on('error', () => {});
   const signal = await entered.promise;
   sent.close(NGHTTP2_CANCEL);
-  await aborted(signal);
+  await noticed(aborted(signal));
   t.pass();
 });
 
@@ -230,7 +228,7 @@ test('a stalled stream stops its source, and no other stream', async (t) => {
   );
   t.true(made < 2 ** 20, `${made} bytes made`);
   sent.close(NGHTTP2_CANCEL);
-  await closed(endless);
+  await noticed(closed(endless));
 });
 
 for (const [name, headers, fail] of [

@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import test from 'ava';
 import { json, noContent, stream, text } from 'wapix';
 import { connect, requestBytes } from './helpers/client.mjs';
+import { noticed } from './helpers/deadline.mjs';
 import { until } from './helpers/events.mjs';
 import { serve } from './helpers/server.mjs';
 
@@ -167,7 +168,7 @@ test('a client that leaves cancels every request that it sent', async (t) => {
   client.send(GET('/1') + GET('/2') + GET('/3'));
   await until(() => begun === 3);
   client.socket.destroy();
-  await until(() => aborted.length === 3);
+  await noticed(until(() => aborted.length === 3));
   t.deepEqual(aborted.toSorted(), ['1', '2', '3']);
 });
 

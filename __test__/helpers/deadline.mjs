@@ -10,3 +10,8 @@ export async function within(promise, what, milliseconds = 15_000) {
     clearTimeout(timer);
   }
 }
+
+/** What a client's leaving is to bring about, within a second. */
+export function noticed(promise) {
+  return within(promise, 'the leaving noticed in a second', 1_000);
+}
