@@ -105,24 +105,35 @@ for (const [how, parts] of [
   });
 }
 
-test('neither a slow handler nor a silent stream is idle', async (t) => {
+const BODY = 'x'.repeat(100_000);
+
+test('neither a slow handler nor a silent stream is idle, whether it reads its body or not', async (t) => {
   const gate = deferred();
   const source = manual();
+  const slow = () => gate.promise;
   const server = await serve(
     t,
-    { '/slow': { get: () => gate.promise }, '/silent': { get: () => stream(source) } },
+    {
+      '/slow': { get: slow, post: slow },
+      '/unread': { post: { handler: slow, config: { streamBody: true } } },
+      '/silent': { get: () => stream(source) },
+    },
     { keepAliveTimeout: 300, headersTimeout: 300, requestTimeout: 300, writeTimeout: 300 },
   );
-  const slow = await connect(t, server);
-  slow.send(requestBytes('GET /slow'));
+  const asked = [];
+  for (const [line, body] of [['GET /slow'], ['POST /slow', BODY], ['POST /unread', BODY]]) {
+    asked.push((await connect(t, server)).send(requestBytes(line, {}, body)));
+  }
   const silent = await connect(t, server);
   silent.send(requestBytes('GET /silent'));
   await silent.head();
   // Three that are idle, one after the other: longer than any of the limits.
   for (let count = 0; count < 3; count += 1) await (await connect(t, server)).ended();
   gate.resolve(text('at last'));
-  t.is((await slow.response()).text, 'at last');
-  t.is(await slow.ended(), 'end', 'it is idle now');
+  for (const client of asked) {
+    t.is((await client.response()).text, 'at last');
+    t.is(await client.ended(), 'end', 'it is idle now');
+  }
   source.push('at last');
   await silent.through('at last');
 });
