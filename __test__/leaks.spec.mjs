@@ -106,6 +106,91 @@ for (const [name, rounds, https] of [
   });
 }
 
+/** Clients that leave at other moments than amid what they read, 50 a round. */
+const MOMENTS = `
+  import { createReadStream, existsSync, readdirSync } from 'node:fs';
+  import { once } from 'node:events';
+  import { connect } from 'node:net';
+  import { createServer, stream } from 'wapix';
+
+  const turn = () => new Promise((resolve) => setImmediate(resolve));
+  const rest = () => new Promise((resolve) => setTimeout(resolve, 10));
+  const descriptors = () => (existsSync('/dev/fd') ? readdirSync('/dev/fd').length : 0);
+  const levelled = async (count) => {
+    let before;
+    do {
+      before = count();
+      await rest();
+    } while (count() !== before);
+    return before;
+  };
+  const live = new Set();
+  let entered = 0;
+  const file = () => {
+    entered += 1;
+    const source = createReadStream(process.execPath);
+    live.add(source);
+    source.once('close', () => live.delete(source));
+    return stream(source);
+  };
+  const late = async ({ signal }) => {
+    entered += 1;
+    live.add(signal);
+    await once(signal, 'abort');
+    live.delete(signal);
+    return file();
+  };
+  const unread = { handler: late, config: { streamBody: true } };
+  const server = createServer({
+    '/file': { get: file },
+    '/pending': { get: late, post: unread },
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  const head = (line) => line + ' HTTP/1.1\\r\\nHost: test\\r\\n';
+  const GET = (path) => head('GET ' + path) + '\\r\\n';
+  const BODY = 'x'.repeat(50_000);
+  const POST = head('POST /pending') + 'Content-Length: ' + BODY.length + '\\r\\n\\r\\n' + BODY;
+  const MOMENTS = {
+    'a handler is pending': [1, GET('/pending')],
+    'a client has stalled': [1, GET('/file')],
+    'a stream waits behind another answer': [2, GET('/pending') + GET('/file')],
+    'a body is unread': [1, POST],
+  };
+  async function round([requests, bytes]) {
+    entered = 0;
+    const sockets = Array.from({ length: 50 }, () => connect(server.address().port, '127.0.0.1'));
+    for (const socket of sockets) socket.on('error', () => {}).write(bytes);
+    while (entered < 50 * requests) await turn();
+    await levelled(() => [...live].reduce((sum, { bytesRead = 0 }) => sum + bytesRead, 0));
+    const closed = sockets.map((socket) => new Promise((over) => socket.once('close', over)));
+    for (const [index, socket] of sockets.entries()) {
+      if (index % 2 === 0) socket.end();
+      else socket.resetAndDestroy();
+      socket.resume();
+    }
+    await Promise.all(closed);
+    while (live.size > 0) await turn();
+  }
+
+  for (const moment of Object.values(MOMENTS)) await round(moment);
+  const before = await levelled(descriptors);
+  for (const [what, moment] of Object.entries(MOMENTS)) {
+    await round(moment);
+    while (descriptors() > before) await rest();
+    console.log(what);
+  }
+  server.close();
+`;
+
+test.serial('clients that leave while nothing comes leave no descriptors', async (t) => {
+  const program = runProgram(t, MOMENTS);
+  t.is((await program.exit()).code, 0, program.stderr);
+  t.is(program.stdout.split('\n').length, 5);
+  t.is(program.stderr, '');
+});
+
 /** Serves short streams and silent ones, and tells of its memory. */
 const MEMORY = `
   import { Readable } from 'node:stream';
