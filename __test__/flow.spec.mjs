@@ -82,6 +82,48 @@ for (const size of [100, 5_000, 20_000, 100_000]) {
   });
 }
 
+for (const size of [5_000, 100_000]) {
+  test(`a source may reuse its buffer of ${size} bytes while its client has stalled`, async (t) => {
+    const shared = Buffer.alloc(size);
+    const source = manual({ objectMode: true });
+    const others = function* () {
+      for (let chunk = 0; chunk < 4; chunk += 1) yield Buffer.alloc(100_000, 255);
+    };
+    const server = await serve(t, {
+      '/': { get: () => stream(source) },
+      '/others': { get: () => stream(others()) },
+    });
+    const client = await connect(t, server);
+    client.stall();
+    client.send(requestBytes('GET /'));
+    await until(() => source.readableFlowing, 'the response');
+    let count = 0;
+    do {
+      shared.fill(count % 251);
+      source.push(shared);
+      count += 1;
+      // Several in a turn of the event loop: one is written as it is, the others gathered.
+      if (count % 3 === 0) await turn();
+      // Others write to the memory in which these were gathered.
+      if (source.readableLength > 0) await request(t, server, 'GET /others');
+    } while (source.readableLength === 0);
+    // What the source itself still has is its own.
+    shared.fill(251);
+    source.push(null);
+    client.resume();
+    const { body, complete } = await client.response();
+    t.true(complete && body.length === count * size);
+    t.true(body.length > MEBIBYTE, 'more than is on its way inside');
+    const right = (index) => Buffer.alloc(size, index === count - 1 ? 251 : index % 251);
+    const at = (index) => body.subarray(index * size, (index + 1) * size);
+    const all = Array.from({ length: count }, (_, index) => index);
+    t.deepEqual(
+      all.filter((index) => !at(index).equals(right(index))),
+      [],
+    );
+  });
+}
+
 test('a source far faster than its client is asked for no more than the client takes', async (t) => {
   const source = counted(Number.POSITIVE_INFINITY, 64 * 1024);
   const server = await serveGet(t, () => stream(source));
