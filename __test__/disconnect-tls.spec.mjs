@@ -107,6 +107,7 @@ for (const [how, leave] of WAYS) {
 }
 
 const ALERT = 21;
+const CONTENT = 23;
 
 /** The types of the TLS records in `bytes` (RFC 5246, 6.2.1). */
 function recordTypes(bytes) {
@@ -117,6 +118,23 @@ function recordTypes(bytes) {
   return types;
 }
 
+/** A client of `server`, and the types of the records that it is sent: those in between see them. */
+async function watched(t, server) {
+  const chunks = [];
+  const relay = createRelay((client) => {
+    const socket = connectSocket(server.address().port, '127.0.0.1');
+    client.pipe(socket).on('data', (chunk) => chunks.push(chunk));
+    socket.on('error', () => client.destroy());
+    socket.pipe(client);
+  }).listen(0);
+  t.teardown(() => relay.close());
+  await once(relay, 'listening');
+  // The alerts of TLS 1.3 look like content.
+  const options = { tls: true, port: relay.address().port, maxVersion: 'TLSv1.2' };
+  const client = await connect(t, server, options);
+  return { client, types: () => recordTypes(Buffer.concat(chunks)) };
+}
+
 for (const [which, line] of [
   ['that was never used', undefined],
   ['that has had its answer', 'GET /'],
@@ -124,19 +142,26 @@ for (const [which, line] of [
   test(`a connection ${which} is closed with close_notify after a while`, async (t) => {
     const get = () => text('hello');
     const server = await serve(t, { '/': { get } }, { https, keepAliveTimeout: 300 });
-    // Between both, to see what the server sends. The alerts of TLS 1.3 look like content.
-    const chunks = [];
-    const relay = createRelay((client) => {
-      const socket = connectSocket(server.address().port, '127.0.0.1');
-      client.pipe(socket).on('data', (chunk) => chunks.push(chunk));
-      socket.pipe(client);
-    }).listen(0);
-    t.teardown(() => relay.close());
-    await once(relay, 'listening');
-    const options = { tls: true, port: relay.address().port, maxVersion: 'TLSv1.2' };
-    const client = await connect(t, server, options);
+    const { client, types } = await watched(t, server);
     if (line !== undefined) t.is((await client.send(requestBytes(line)).response()).text, 'hello');
     await client.ended();
-    t.is(recordTypes(Buffer.concat(chunks)).at(-1), ALERT);
+    t.is(types().at(-1), ALERT);
+  });
+}
+
+for (const [what, finish, last] of [
+  ['fails ends without close_notify', (source) => source.destroy(new Error('it broke')), CONTENT],
+  ['ends ends with close_notify', (source) => source.push(null), ALERT],
+]) {
+  test(`HTTP/1.0: a response whose source ${what}`, async (t) => {
+    const source = manual();
+    source.push('part');
+    const server = await serve(t, { '/': { get: () => stream(source) } }, { https });
+    const { client, types } = await watched(t, server);
+    client.send('GET / HTTP/1.0\r\n\r\n');
+    await client.through('part');
+    finish(source);
+    await client.ended();
+    t.is(types().at(-1), last);
   });
 }
