@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
-import { json, noContent, stream, text } from 'wapix';
+import { json, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { noticed } from './helpers/deadline.mjs';
 import { aborted, closed, deferred, until } from './helpers/events.mjs';
@@ -223,52 +223,6 @@ test('a stalled client stops its source within a bound, and gets every byte late
   t.true(source.readableEnded);
   await client.through('0\r\n\r\n');
   t.true(length > total / 2);
-});
-
-test('success never aborts a signal', async (t) => {
-  const signals = [];
-  const keep =
-    (answer) =>
-    ({ signal }) => {
-      signals.push([answer, signal]);
-      return ANSWERS[answer]();
-    };
-  const ANSWERS = {
-    json: () => json({ a: 1 }),
-    none: () => noContent(),
-    large: () => text('x'.repeat(1_000_000)),
-    empty: () => text(''),
-    stream: () => stream(Readable.from(['a', 'b'])),
-    'no-chunk': () => stream(Readable.from([])),
-    declared: () => stream(Readable.from(['ab']), 'a/b', { 'content-length': 2 }),
-    failed: () => undefined,
-    later: async () => {
-      await turn();
-      return json({});
-    },
-    length: () => text('ab', { 'content-length': 2 }),
-  };
-  const names = Object.keys(ANSWERS);
-  const routes = names.map((name) => [`/${name}`, { get: keep(name), post: keep(name) }]);
-  const server = await serve(t, Object.fromEntries(routes));
-  for (const method of ['GET', 'HEAD', 'POST']) {
-    for (const name of names) {
-      const client = await connect(t, server);
-      for (const version of ['1.1', '1.0']) {
-        const connection = version === '1.0' ? 'Connection: close\r\n' : '';
-        const body = method === 'POST' ? 'Content-Length: 2\r\n\r\nxx' : '\r\n';
-        client.send(`${method} /${name} HTTP/${version}\r\nHost: a\r\n${connection}${body}`);
-        await client.response(method);
-      }
-      client.destroy();
-    }
-  }
-  for (let round = 0; round < 20; round += 1) await request(t, server, 'GET /other');
-  t.is(signals.length, names.length * 6);
-  t.deepEqual(
-    signals.filter(([, { aborted }]) => aborted).map(([name]) => name),
-    [],
-  );
 });
 
 test('the signal of an earlier request does not hear of a later leave', async (t) => {
