@@ -21,12 +21,12 @@ export function needing(register, ...programs) {
 
 /**
  * Stands in for what a program that is not installed was to be tested with, and says how to install
- * it. Only CI must have it.
+ * it. Only CI must have it, where `.ci/run` installs it: on Linux.
  */
 export function missing(register, title, program, how) {
   register(`${title} (without ${program})`, (t) => {
     const message = `not run, there is no ${program} here: ${how}`;
-    if (process.env.CI) t.fail(message);
+    if (process.env.CI && process.platform === 'linux') t.fail(message);
     else {
       t.log(message);
       t.pass();
