@@ -92,6 +92,14 @@ test('it ships what it needs, and no sources', (t) => {
   ]);
 });
 
+test('the binaries for Linux name the libc that they are for', (t) => {
+  for (const name of readdirSync(join(REPOSITORY, 'npm'))) {
+    const manifest = readFileSync(join(REPOSITORY, 'npm', name, 'package.json'), 'utf8');
+    const libc = { gnu: ['glibc'], musl: ['musl'] }[name.split('-')[2]];
+    t.deepEqual(JSON.parse(manifest).libc, libc, name);
+  }
+});
+
 test('nothing runs when it is installed', (t) => {
   const lockfile = readFileSync(join(project, 'package-lock.json'), 'utf8');
   t.false(lockfile.includes('hasInstallScript'));
