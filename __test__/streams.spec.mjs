@@ -223,8 +223,12 @@ for (const [name, wrong, what] of [
   ['an object', { a: 1 }, /object/i],
   ['a number', 7, /number/],
   ['a boolean', true, /boolean/],
+  ['undefined', undefined, /produced undefined/],
+  ['a bigint', 7n, /bigint/],
+  ['a symbol', Symbol('7'), /symbol/],
   ['an ArrayBuffer', new ArrayBuffer(2), /ArrayBuffer/],
   ['a Uint16Array', new Uint16Array(2), /Uint16Array/],
+  ['a DataView', new DataView(new ArrayBuffer(2)), /DataView/],
 ]) {
   test(`a chunk that is ${name} is an error that can be seen`, async (t) => {
     const path = `/wrong-chunk-${name.replaceAll(' ', '-')}`;

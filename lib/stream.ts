@@ -363,6 +363,6 @@ function lengthMismatch(declared: number, actual: string): WapixError {
 }
 
 function describe(chunk: unknown): string {
-  if (chunk === null) return 'null';
+  if (chunk === null || chunk === undefined) return String(chunk);
   return typeof chunk === 'object' ? `an object (${chunk.constructor?.name})` : `a ${typeof chunk}`;
 }
