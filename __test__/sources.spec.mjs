@@ -216,30 +216,6 @@ test('null in a web stream is no end: what is behind it would be lost', async (t
   t.deepEqual(cancelled, ['stream', 'response']);
 });
 
-test('a web stream is pulled only as the client takes data', async (t) => {
-  let pulls = 0;
-  const server = await serveGet(t, () =>
-    stream(
-      new ReadableStream({
-        pull(controller) {
-          pulls += 1;
-          controller.enqueue(new Uint8Array(64 * 1024));
-        },
-      }),
-    ),
-  );
-  const client = await connect(t, server);
-  client.send(requestBytes('GET /'));
-  await client.head();
-  client.stall();
-  let before;
-  do {
-    before = pulls;
-    for (let round = 0; round < 20; round += 1) await request(t, server, 'GET /other');
-  } while (pulls !== before && pulls < 1000);
-  t.true(pulls < 400, `${pulls} pulls`);
-});
-
 test('a file is streamed, and its descriptor closed', async (t) => {
   const file = createReadStream(fileURLToPath(import.meta.url));
   const server = await serveGet(t, () => stream(file));

@@ -37,6 +37,8 @@ function fromWeb(source: ReadableStream): Readable {
   const reader = source.getReader();
   const readable = new Readable({
     objectMode: true,
+    // What waits is with the source, in its own queue.
+    highWaterMark: 1,
     read() {
       reader.read().then(
         ({ done, value }) => {
