@@ -609,7 +609,7 @@ export interface ServerOptions {
    */
   onNotFound?: RequestHandler;
   /**
-   * Called when the server has closed: its last response is over, or was cut off at the deadline. Pools and
+   * Called when a server that listened has closed: its last response is over, or was cut off at the deadline. Pools and
    * exporters are closed here; `close` and `wapix start` wait for its promise. What it fails with is logged.
    * Default: none.
    */

@@ -123,7 +123,7 @@ export class Outbox {
    * Writes a chunk to the socket itself, where nothing of its response waits: `sent` is how many bytes
    * of it were given to `chunk`.
    *
-   * @returns WRITTEN_NOT where it has to be given to `chunk`, WRITTEN_PARTLY, or 1 where it was written
+   * @returns WRITTEN_NOT where it has to be given to `chunk`, WRITTEN_PARTLY where the rest of it waits in Rust
    */
   write(key: Key, chunk: Uint8Array, sent: number): number {
     return write(this.#number, key.slot, key.serial, chunk, sent);

@@ -84,9 +84,7 @@ impl BodySender {
         }
         self.shared.change(|state| {
             state.sent += chunk.len() as u64;
-            if state.is_subscribed && state.queued == 0 {
-                state.ahead += chunk.len();
-            }
+            state.count_ahead(chunk.len());
             state.push(chunk);
         });
         self.shared.wake();

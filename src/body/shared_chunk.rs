@@ -160,6 +160,13 @@ impl State {
         self.closed || self.end.is_some()
     }
 
+    /// So many bytes are sent before any that many are sent: what a subscriber missed.
+    pub(super) fn count_ahead(&mut self, bytes: usize) {
+        if self.is_subscribed && self.queued == 0 {
+            self.ahead += bytes;
+        }
+    }
+
     /// Nothing that waits is sent.
     fn clear(&mut self) {
         self.chunks.clear();
