@@ -29,87 +29,89 @@ struct Counts {
     kept: Option<usize>,
 }
 
+/// How far reading has come, over all connections.
+struct Progress {
+    /// The last entry that was read, whether that was an event or somebody else's.
+    read: String,
+    portion: Portion,
+    back_off: BackOff,
+    /// That it fails was printed.
+    is_told: bool,
+}
+
 impl Stream {
     pub(super) async fn read(self) {
-        let mut back_off = BackOff::default();
-        let mut portion = Portion::default();
-        let mut is_told = false;
-        let mut read = BEGINNING.to_owned();
+        let mut progress = Progress {
+            read: BEGINNING.to_owned(),
+            portion: Portion::default(),
+            back_off: BackOff::default(),
+            is_told: false,
+        };
         loop {
-            let error = match self.connect(portion.patience).await {
+            let error = match self.connect(progress.portion.patience).await {
                 Ok(connection) => {
-                    let Err(error) = self
-                        .read_from(
-                            connection,
-                            &mut read,
-                            &mut back_off,
-                            &mut portion,
-                            &mut is_told,
-                        )
-                        .await;
-                    portion.failed();
+                    let Err(error) = self.read_from(connection, &mut progress).await;
+                    progress.portion.failed();
                     error
                 }
                 Err(error) => error,
             };
-            if !std::mem::replace(&mut is_told, true) {
+            if !std::mem::replace(&mut progress.is_told, true) {
                 let (key, why) = (&self.key, reason(&error));
                 eprintln!("wapix: Redis cannot be read ({key}), trying again: {why}");
             }
-            sleep(back_off.next()).await;
+            sleep(progress.back_off.next()).await;
         }
     }
 
-    /// Reads what comes after the entry `read`, whether that was an event or somebody else's, until Redis is not
-    /// there any more.
+    /// Reads until Redis is not there any more.
     async fn read_from(
         &self,
         mut connection: MultiplexedConnection,
-        read: &mut String,
-        back_off: &mut BackOff,
-        portion: &mut Portion,
-        is_told: &mut bool,
+        progress: &mut Progress,
     ) -> Result<Infallible, RedisError> {
-        self.catch_up(&mut connection, read, portion).await?;
+        self.catch_up(&mut connection, progress).await?;
         loop {
             let ahead = self.channel.ahead();
             let written = *self.written();
-            connection.set_response_timeout(portion.patience + Duration::from_millis(BLOCK.into()));
+            connection.set_response_timeout(
+                progress.portion.patience + Duration::from_millis(BLOCK.into()),
+            );
             let entries: Option<StreamReadReply> = cmd("XREAD")
                 .arg("BLOCK")
                 .arg(BLOCK)
                 .arg("COUNT")
-                .arg(portion.entries)
+                .arg(progress.portion.entries)
                 .arg("STREAMS")
                 .arg(&self.key)
-                .arg(&*read)
+                .arg(&progress.read)
                 .query_async(&mut connection)
                 .await?;
-            *back_off = BackOff::default();
-            if std::mem::take(is_told) {
+            progress.back_off = BackOff::default();
+            if std::mem::take(&mut progress.is_told) {
                 eprintln!("wapix: Redis can be read again ({})", self.key);
             }
             let keys = entries.map_or_else(Vec::new, |entries| entries.keys);
             let entries: Vec<_> = keys.iter().flat_map(|key| &key.ids).collect();
-            if entries.is_empty() && Some(written) > place_of(read) {
+            if entries.is_empty() && Some(written) > place_of(&progress.read) {
                 // Said once: it may have been deleted.
                 *self.written() = Place::default();
                 let why =
                     "what was written is not in it: it was deleted, or this is another server";
                 return Err(io::Error::other(why).into());
             }
-            let may_be_more = entries.len() == portion.entries;
-            portion.came(
+            let may_be_more = entries.len() == progress.portion.entries;
+            progress.portion.came(
                 entries.len(),
                 entries.iter().map(|entry| bytes_of(entry)).sum(),
             );
             // Some may have been trimmed before it came to them.
-            if may_be_more && self.catch_up(&mut connection, read, portion).await? {
+            if may_be_more && self.catch_up(&mut connection, progress).await? {
                 continue;
             }
             for entry in entries {
                 self.received(entry);
-                read.clone_from(&entry.id);
+                progress.read.clone_from(&entry.id);
             }
             if let Some(ahead) = ahead.filter(|_| !may_be_more) {
                 self.channel.settle_ahead(ahead);
@@ -117,12 +119,11 @@ impl Stream {
         }
     }
 
-    /// Reads the history, at first and where the stream does not go on after `read`; whether it did.
+    /// Reads the history, at first and where the stream does not go on after what was read; whether it did.
     async fn catch_up(
         &self,
         connection: &mut MultiplexedConnection,
-        read: &mut String,
-        portion: &mut Portion,
+        Progress { read, portion, .. }: &mut Progress,
     ) -> RedisResult<bool> {
         let is_known = self.channel.is_loaded();
         if is_known && self.goes_on_after(connection, read).await? {
