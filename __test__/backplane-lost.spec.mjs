@@ -104,7 +104,8 @@ withRedis('Redis loses what had waited for it: it is not sent again and again', 
 
 withRedis('what Redis has no memory for is refused, and sent once', async (t) => {
   const server = await startRedis(t);
-  const app = await startApp(t, server);
+  // All of them may wait for this process, which is busy with publishing them.
+  const app = await startApp(t, { url: server.url, options: { queue: 16 * 1024 * 1024 } });
   const here = await follow(t, app);
   await server.ask('CONFIG', 'SET', 'maxmemory', '4mb');
   const text = 'x'.repeat(20_000);

@@ -2,17 +2,20 @@
 
 import fs, { createReadStream, mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { open, writeFile } from 'node:fs/promises';
+import { connect as connectHttp2 } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import test from 'ava';
-import { stream } from 'wapix';
+import { createServer, json, stream } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect, request, requestBytes, requestFailure } from './helpers/client.mjs';
-import { closed, once, until } from './helpers/events.mjs';
+import { closed, levelled, once, until } from './helpers/events.mjs';
+import { heldByKernel } from './helpers/kernel.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { fieldOf, readChunks } from './helpers/message.mjs';
-import { serve, serveGet } from './helpers/server.mjs';
+import { originOf, serve, serveGet } from './helpers/server.mjs';
 
 captureErrors();
 
@@ -87,6 +90,65 @@ test('over TLS, to HTTP/1.0, and past four gigabytes', async (t) => {
   t.is(await old.ended(), 'end');
   t.is(old.bytes.toString(), expected);
 });
+
+const served = { '/': { get: () => stream(createReadStream(path)) } };
+
+for (const [over, where] of [
+  ['TCP', undefined],
+  ['a Unix socket', { path: join(folder, 'socket') }],
+]) {
+  test(`requests behind a file, over ${over}, are answered behind it`, async (t) => {
+    const routes = { ...served, '/other': { get: () => json('other') } };
+    const client = await connect(t, await serve(t, routes, {}, where));
+    client.send(Buffer.concat(['/', '/', '/other'].map((target) => requestBytes(`GET ${target}`))));
+    for (const expected of [content, content, Buffer.from('"other"')]) {
+      const response = await client.response();
+      t.true(response.complete);
+      t.true(response.body.equals(expected));
+    }
+  });
+}
+
+test('over HTTP/2, and to `inject`', async (t) => {
+  const secure = await serve(t, served, { https: { key: KEY, cert: CERT } });
+  const session = connectHttp2(originOf(secure, 'https'), { rejectUnauthorized: false });
+  t.teardown(() => session.destroy());
+  t.true((await buffer(session.request({ ':path': '/' }))).equals(content));
+  const injected = await createServer(served).inject('/');
+  t.true(Buffer.from(await injected.arrayBuffer()).equals(content));
+});
+
+for (const [name, headers] of [
+  ['in chunks', {}],
+  ['with Content-Length', { 'Content-Length': 2 ** 25 }],
+]) {
+  test(`a file that is cut off while it is sent, ${name}, does not look complete`, async (t) => {
+    // Elsewhere it is read, and what it has then is all there is.
+    if (process.platform !== 'linux') return t.pass();
+    const big = join(folder, `cut-off-${name.length}`);
+    await writeFile(big, content);
+    truncateSync(big, 2 ** 25);
+    const target = `/cut-off-${name.length}`;
+    const file = createReadStream(big);
+    const server = await serve(t, {
+      [target]: { get: () => stream(file, undefined, headers) },
+      '/other': { get: () => json('other') },
+    });
+    const client = await connect(t, server);
+    client.send(requestBytes(`GET ${target}`));
+    await client.head();
+    client.stall();
+    const { port } = server.address();
+    const other = () => request(t, server, 'GET /other');
+    await levelled(() => heldByKernel(port), other);
+    truncateSync(big, size);
+    client.resume();
+    await client.ended();
+    await closed(file);
+    t.false(client.bytes.subarray(-7).includes('0\r\n\r\n'));
+    t.is(errorsNaming(`GET ${target} `).length, 1);
+  });
+}
 
 test('its events are those of any file stream, in their order', async (t) => {
   const told = (source) => {

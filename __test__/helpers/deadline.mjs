@@ -1,5 +1,5 @@
 /** Rejects, naming what was awaited, where `promise` has not settled in time: a hang, not slowness. */
-export async function within(promise, what, milliseconds = 15_000) {
+export async function within(promise, what, milliseconds = 30_000) {
   let timer;
   const expired = new Promise((_, reject) => {
     timer = setTimeout(() => reject(new Error(`never happened: ${what}`)), milliseconds);

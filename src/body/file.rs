@@ -1,4 +1,4 @@
-//! A file on its way to hyper: read as hyper takes it.
+//! A file on its way to hyper: sent by the kernel where it can be, and read as hyper takes it where not.
 
 use std::{
     fs::File,
@@ -12,14 +12,21 @@ use std::{
 use bytes::Bytes;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::{
+    FileRange, Passage,
+    file_range::OpenFile,
+    placeholder::{self, LARGEST_OF_FILE},
+};
 use crate::pool::{self, Buffer, CAPACITY};
 
-/// How much is read from the page cache in one turn: other connections want theirs.
-const TURN: usize = 512 * 1024;
+/// How much is taken from the page cache in one turn, in bytes: other connections want theirs.
+const TURN: usize = 1024 * 1024;
+/// How far apart it is looked whether the page cache has a range, in bytes: what the kernel reads ahead, usually.
+const LOOK_EVERY: usize = 128 * 1024;
 
 /// A range of a regular file.
 pub struct FileSource {
-    file: Arc<File>,
+    file: Arc<OpenFile>,
     position: u64,
     /// How many bytes of the range are left.
     left: u64,
@@ -31,7 +38,7 @@ pub struct FileSource {
 impl FileSource {
     pub(crate) fn new(file: File, position: u64, length: u64) -> Self {
         Self {
-            file: Arc::new(file),
+            file: Arc::new(OpenFile::new(file)),
             position,
             left: length,
             waiting: None,
@@ -39,8 +46,18 @@ impl FileSource {
         }
     }
 
-    /// The next bytes; none at the end of the range or the file.
-    pub(super) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+    /// The error number for which a part that was handed over could not be sent.
+    pub(super) fn failure(&self) -> Option<i32> {
+        self.file.failure()
+    }
+
+    /// The next bytes, or what stands for them where `passage` sends them; none at the end of the range or the
+    /// file.
+    pub(super) fn poll_next(
+        &mut self,
+        passage: Option<&dyn Passage>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Bytes>> {
         let length = usize::try_from(self.left).map_or(CAPACITY, |left| left.min(CAPACITY));
         if length == 0 {
             return Poll::Ready(Ok(Bytes::new()));
@@ -51,14 +68,18 @@ impl FileSource {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
+            if let Some(placeholder) = passage.and_then(|passage| self.hand_over(passage)) {
+                return Poll::Ready(Ok(placeholder));
+            }
             self.turn = self.turn.saturating_sub(length);
             let mut buffer = pool::buffer();
-            if let Some(read) = read_cached(&self.file, self.position, &mut buffer, length) {
+            let bytes = &mut buffer.as_mut_slice()[..length];
+            if let Some(read) = read_cached(&self.file.file, self.position, bytes) {
                 return Poll::Ready(Ok(self.took(buffer, read)));
             }
             let (file, position) = (Arc::clone(&self.file), self.position);
             self.waiting = Some(spawn_blocking(move || {
-                let read = read_at(&file, position, &mut buffer.as_mut_slice()[..length])?;
+                let read = read_at(&file.file, position, &mut buffer.as_mut_slice()[..length])?;
                 Ok((buffer, read))
             }));
         }
@@ -70,6 +91,47 @@ impl FileSource {
         // It panics never, and is cancelled only where the runtime ends.
         let (buffer, read) = read.map_err(io::Error::other)??;
         Poll::Ready(Ok(self.took(buffer, read)))
+    }
+
+    /// Has the kernel send what it has at hand; what stands for that.
+    fn hand_over(&mut self, passage: &dyn Passage) -> Option<Bytes> {
+        let size = self.file.file.metadata().ok()?.len();
+        let left = self.left.min(size.checked_sub(self.position)?);
+        let left = usize::try_from(left).map_or(LARGEST_OF_FILE, |left| left.min(LARGEST_OF_FILE));
+        let length = self.cached(left);
+        if length == 0 {
+            return None;
+        }
+        let range = FileRange {
+            file: Arc::clone(&self.file),
+            position: self.position,
+            length,
+        };
+        if !passage.send_file(range) {
+            return None;
+        }
+        self.position += length as u64;
+        self.left -= length as u64;
+        self.turn = self.turn.saturating_sub(length);
+        Some(placeholder::of_file(length))
+    }
+
+    /// How much of the next `length` bytes the page cache has, as far as a few of them tell: it is filled in order.
+    fn cached(&self, length: usize) -> usize {
+        let is_cached = |offset: usize| {
+            read_cached(&self.file.file, self.position + offset as u64, &mut [0]) == Some(1)
+        };
+        let mut cached = 0;
+        if length > 0 && is_cached(0) {
+            while cached < length {
+                let next = length.min(cached + LOOK_EVERY);
+                if !is_cached(next - 1) {
+                    break;
+                }
+                cached = next;
+            }
+        }
+        cached
     }
 
     fn took(&mut self, buffer: Buffer, length: usize) -> Bytes {
@@ -85,15 +147,15 @@ impl FileSource {
 
 /// Reads what the page cache has; `None` where the disk has to be asked, or nobody can tell.
 #[cfg(target_os = "linux")]
-fn read_cached(file: &File, position: u64, buffer: &mut Buffer, length: usize) -> Option<usize> {
+fn read_cached(file: &File, position: u64, bytes: &mut [u8]) -> Option<usize> {
     use rustix::io::{ReadWriteFlags, preadv2};
 
-    let slice = io::IoSliceMut::new(&mut buffer.as_mut_slice()[..length]);
+    let slice = io::IoSliceMut::new(bytes);
     preadv2(file, &mut [slice], position, ReadWriteFlags::NOWAIT).ok()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn read_cached(_: &File, _: u64, _: &mut Buffer, _: usize) -> Option<usize> {
+fn read_cached(_: &File, _: u64, _: &mut [u8]) -> Option<usize> {
     None
 }
 

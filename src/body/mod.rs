@@ -1,6 +1,7 @@
 //! Response content on its way to hyper: whole, or streamed with backpressure.
 
 mod file;
+mod file_range;
 mod framing;
 mod heartbeat;
 mod passage;
@@ -24,9 +25,10 @@ pub use self::{
     sender::{BodySender, Direct, DirectWriter},
 };
 pub(crate) use self::{
+    file_range::FileRange,
     framing::{CHUNK_END, CHUNK_SIZE, Framing, LAST_CHUNK, chunk_size},
     passage::{Abort, Drained, Passage, Passed},
-    placeholder::is_placeholder,
+    placeholder::{StandsFor, stands_for},
     rest::{Next, Rest},
     shared_chunk::{Offered, SharedChunk},
     stream::{StreamBody, stream_body},

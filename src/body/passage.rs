@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::Rest;
+use super::{FileRange, Rest};
 
 /// The connection's socket, for what hyper would only pass through.
 pub(crate) trait Passage: Abort {
@@ -14,6 +14,10 @@ pub(crate) trait Passage: Abort {
     /// The same from any thread, without a copy of what the socket takes at once; of the rest
     /// `drained` hears when it was taken. Not for a connection that would have to encrypt them.
     fn write_large(&self, slices: [&[u8]; 3], drained: Arc<dyn Drained>) -> Passed;
+
+    /// Sends `range` in place of the next placeholder of its length that hyper writes. False where it has to be
+    /// read: the connection encrypts it, or goes on without hyper.
+    fn send_file(&self, range: FileRange) -> bool;
 
     /// Offers the connection the rest of a response that ends with it, to go on without hyper.
     fn offer_rest(&self, rest: Rest);

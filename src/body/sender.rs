@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{
     Abort, Drained, FileSource, Passage, Passed,
     framing::{CHUNK_END, CHUNK_SIZE, Framing, chunk_size},
-    placeholder::placeholder,
+    placeholder,
     rest::Next,
 };
 use crate::{
@@ -332,7 +332,7 @@ impl State {
         if self.uncounted == 0 {
             return None;
         }
-        let placeholder = placeholder(self.uncounted);
+        let placeholder = placeholder::written(self.uncounted);
         self.uncounted -= placeholder.len() as u64;
         Some(placeholder)
     }

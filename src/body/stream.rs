@@ -233,7 +233,9 @@ impl StreamBody {
         if let Some(first) = file.first.take() {
             return Poll::Ready(Ok(Some(first)));
         }
-        let chunk = match ready!(file.source.poll_read(context)) {
+        let passage = self.shared.lock().passage.clone();
+        let passage = passage.as_ref().map(|(passage, _)| &**passage);
+        let chunk = match ready!(file.source.poll_next(passage, context)) {
             Ok(chunk) => chunk,
             Err(error) => return Poll::Ready(Err(self.fail(error.raw_os_error()))),
         };
@@ -305,6 +307,7 @@ impl Drop for StreamBody {
         if let Some(number) = &self.in_progress {
             number.fetch_sub(1, Ordering::Relaxed);
         }
+        let failure = self.file.as_ref().and_then(|file| file.source.failure());
         let complete = {
             let mut state = self.shared.lock();
             if std::mem::take(&mut state.is_taken_over) {
@@ -316,7 +319,9 @@ impl Drop for StreamBody {
             complete
         };
         if let Some(Observation { observer, token }) = &self.shared.observation {
-            if complete {
+            if failure.is_some() {
+                observer.file_failed(*token, failure);
+            } else if complete {
                 observer.completed(*token);
             } else {
                 observer.cancelled(*token);

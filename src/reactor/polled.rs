@@ -3,7 +3,7 @@
 use std::{
     io::{self, IoSlice, Read, Write},
     net::Shutdown,
-    os::fd::{AsFd, AsRawFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd},
     pin::Pin,
     sync::{Arc, PoisonError},
     task::{Context, Poll, ready},
@@ -117,8 +117,23 @@ where
     }
 }
 
+impl<T: AsRawFd + AsFd> Polled<T> {
+    /// Has `write` write to the socket's descriptor, once there is room.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn poll_write_by(
+        &self,
+        context: &mut Context<'_>,
+        write: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        drop(ready!(self.registration.reactor.poll_work(context)));
+        self.registration
+            .source
+            .poll(Direction::Write, context, || write(self.socket.as_fd()))
+    }
+}
+
 impl<T: AsRawFd + AsFd> AsFd for Polled<T> {
-    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }

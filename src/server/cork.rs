@@ -10,10 +10,13 @@
 mod ahead;
 mod awaited;
 mod events;
+#[cfg(target_os = "linux")]
+mod files;
 mod leaving;
 mod passage;
 
 use std::{
+    collections::VecDeque,
     io::{self, IoSlice},
     mem::MaybeUninit,
     pin::Pin,
@@ -29,7 +32,7 @@ use tokio::{
 };
 
 use super::socket::Socket;
-use crate::body::{Drained, Passage, Rest, is_placeholder};
+use crate::body::{Drained, FileRange, Passage, Rest, StandsFor, stands_for};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
 const DIRECT: usize = 4 * 1024;
@@ -73,6 +76,8 @@ struct Inner<S> {
     drained: Option<Arc<dyn Drained>>,
     /// The next look at a client that has sent more than is read.
     look: Option<Pin<Box<Sleep>>>,
+    /// What the kernel is to send in place of what hyper writes.
+    files: VecDeque<FileRange>,
     /// Where the connection can go on without hyper.
     rest: Option<Rest>,
     /// It has.
@@ -117,6 +122,7 @@ impl<S: Socket> Corked<S> {
             begun: false,
             drained: None,
             look: None,
+            files: VecDeque::new(),
             rest: None,
             taken_over: false,
             last_event: None,
@@ -279,12 +285,16 @@ impl<S: Socket> Inner<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // Content that is on the wire already is as good as written.
-        let placeholder = slices.iter().position(|slice| is_placeholder(slice));
-        let (slices, rest) = slices.split_at(placeholder.unwrap_or(slices.len()));
+        let (slices, stands) = before_placeholder(slices);
         let length = slices.iter().map(|slice| slice.len()).sum::<usize>();
-        if let (0, [placeholder, ..]) = (length, rest) {
-            return Poll::Ready(Ok(placeholder.len()));
+        match stands {
+            // It is as good as written.
+            Some((StandsFor::Written, stands)) if length == 0 => return Poll::Ready(Ok(stands)),
+            #[cfg(target_os = "linux")]
+            Some((StandsFor::File, stands)) if length == 0 => {
+                return self.poll_send_file(context, stands);
+            }
+            _ => {}
         }
         self.unflushed = true;
         if length < DIRECT && self.gathered.len() + length <= LIMIT {
@@ -319,6 +329,18 @@ impl<S: Socket> Inner<S> {
                 self.sent += sent;
             }
         }
+    }
+}
+
+/// What comes before the first placeholder, and for how much of what that stands.
+fn before_placeholder<'a, 'b>(
+    slices: &'a [IoSlice<'b>],
+) -> (&'a [IoSlice<'b>], Option<(StandsFor, usize)>) {
+    let found = slices.iter().enumerate();
+    let mut found = found.filter_map(|(at, slice)| Some((at, stands_for(slice)?)));
+    match found.next() {
+        Some((at, stands)) => (&slices[..at], Some((stands, slices[at].len()))),
+        None => (slices, None),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     mem::MaybeUninit,
     net::Shutdown,
     pin::pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -30,6 +30,19 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
 
     /// The same, from any thread: how much was taken, or `None` where that cannot be.
     fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize>;
+
+    /// Has `write` write to the socket's descriptor, once there is room. Only where it [`Socket::sends_files`].
+    #[cfg(target_os = "linux")]
+    fn poll_write_by(
+        &mut self,
+        context: &mut Context<'_>,
+        write: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>>;
+
+    /// Whether the kernel can send a file by it: nothing has to be encrypted.
+    fn sends_files(&self) -> bool {
+        cfg!(target_os = "linux")
+    }
 
     /// Whether the end of what the client sends has arrived, read or not.
     fn has_left(&self) -> bool;
@@ -81,6 +94,21 @@ impl Socket for TcpStream {
         Some(self.try_write_vectored(slices).unwrap_or(0))
     }
 
+    #[cfg(target_os = "linux")]
+    fn poll_write_by(
+        &mut self,
+        context: &mut Context<'_>,
+        write: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_write_ready(context))?;
+            match self.try_io(Interest::WRITABLE, || write(self.as_fd())) {
+                Err(error) if is_to_be_tried_again(&error) => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
     fn has_left(&self) -> bool {
         is_read_closed(self.ready(Interest::READABLE))
     }
@@ -122,6 +150,15 @@ where
         Some(self.try_write_vectored(slices).unwrap_or(0))
     }
 
+    #[cfg(target_os = "linux")]
+    fn poll_write_by(
+        &mut self,
+        context: &mut Context<'_>,
+        write: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        Polled::poll_write_by(self, context, write)
+    }
+
     fn has_left(&self) -> bool {
         self.is_read_closed()
     }
@@ -159,6 +196,21 @@ impl Socket for tokio::net::UnixStream {
         Some(self.try_write_vectored(slices).unwrap_or(0))
     }
 
+    #[cfg(target_os = "linux")]
+    fn poll_write_by(
+        &mut self,
+        context: &mut Context<'_>,
+        write: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.poll_write_ready(context))?;
+            match self.try_io(Interest::WRITABLE, || write(self.as_fd())) {
+                Err(error) if is_to_be_tried_again(&error) => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
     fn has_left(&self) -> bool {
         is_read_closed(self.ready(Interest::READABLE))
     }
@@ -175,6 +227,14 @@ impl Socket for tokio::net::UnixStream {
     }
 }
 
+#[cfg(target_os = "linux")]
+fn is_to_be_tried_again(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+    )
+}
+
 /// What the runtime has heard of a socket, without waiting for more.
 fn is_read_closed(ready: impl Future<Output = io::Result<Ready>>) -> bool {
     let known = pin!(ready).poll(&mut Context::from_waker(Waker::noop()));
@@ -188,6 +248,19 @@ impl Socket for Box<dyn Socket> {
 
     fn write_large_now(&mut self, slices: &[IoSlice<'_>]) -> Option<usize> {
         (**self).write_large_now(slices)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn poll_write_by(
+        &mut self,
+        context: &mut Context<'_>,
+        write: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        (**self).poll_write_by(context, write)
+    }
+
+    fn sends_files(&self) -> bool {
+        (**self).sends_files()
     }
 
     fn has_left(&self) -> bool {
@@ -226,6 +299,19 @@ impl<S: Socket> Socket for TlsStream<S> {
     /// To encrypt is the I/O thread's work.
     fn write_large_now(&mut self, _: &[IoSlice<'_>]) -> Option<usize> {
         None
+    }
+
+    #[cfg(target_os = "linux")]
+    fn poll_write_by(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    fn sends_files(&self) -> bool {
+        false
     }
 
     fn has_left(&self) -> bool {

@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Inner, Socket};
-use crate::body::{Abort, Drained, Passage, Passed, Rest};
+use crate::body::{Abort, Drained, FileRange, Passage, Passed, Rest};
 
 impl<S: Socket> Abort for Mutex<Inner<S>> {
     fn abort(&self) {
@@ -40,6 +40,15 @@ impl<S: Socket> Passage for Mutex<Inner<S>> {
         inner.idle = false;
         inner.drained = Some(drained);
         Passed::Partly
+    }
+
+    fn send_file(&self, range: FileRange) -> bool {
+        let mut inner = lock(self);
+        let can = inner.stream.inner().sends_files() && !inner.taken_over;
+        if can {
+            inner.files.push_back(range);
+        }
+        can
     }
 
     fn offer_rest(&self, rest: Rest) {
