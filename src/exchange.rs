@@ -60,8 +60,8 @@ impl Head {
     }
 }
 
-/// Hears what becomes of an exchange after it was handed over. Called on the I/O thread; must not
-/// block.
+/// Hears what becomes of an exchange after it was handed over. Called on the I/O thread, or by whoever answers;
+/// must not block.
 pub trait Observer: Send + Sync {
     /// The client left before the response was complete.
     fn cancelled(&self, token: u64);
@@ -193,7 +193,7 @@ impl Exchange {
         self.shared.settle(Phase::Answered(Answer::Full(response)));
     }
 
-    /// Answers with a whole response and writes it to the socket at once, on the I/O thread, where the connection
+    /// Answers with a whole response and writes it to the socket at once, from any thread, where the connection
     /// waits for nothing else; gives the exchange back where it does.
     pub(crate) fn respond_now(self, response: &Response<&[u8]>) -> Result<(), Self> {
         let waker = {

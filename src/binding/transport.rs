@@ -91,7 +91,7 @@ impl Transport {
     /// Delivers what JavaScript has handed over.
     pub(super) fn deliver(&self, bridge: &Bridge) {
         match self {
-            Self::IoThreads(_) => bridge.wake(),
+            Self::IoThreads(_) => bridge.deliver_or_wake(),
             #[cfg(unix)]
             Self::InLoop(in_loop) => in_loop.deliver(bridge),
         }

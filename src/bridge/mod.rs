@@ -62,6 +62,8 @@ struct Incoming {
     spare: Replies,
     /// The I/O side was woken and has not taken the replies since.
     woken: bool,
+    /// The last answer was all that was waited for.
+    was_alone: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -154,6 +156,21 @@ impl Bridge {
             .append_file(Key { slot, serial }, file);
     }
 
+    /// JavaScript's side: delivers what was handed over where one answer is all that is waited for, as it was the
+    /// time before: each alone would pay for the waking of another thread. Otherwise has `run` do it.
+    pub fn deliver_or_wake(&self) {
+        let is_alone = {
+            let mut incoming = lock(&self.incoming);
+            let is_alone = !incoming.woken && incoming.replies.is_one_response();
+            std::mem::replace(&mut incoming.was_alone, is_alone) && is_alone
+        };
+        if is_alone && lock(&self.slots).is_one_waiting() {
+            self.deliver();
+        } else {
+            self.wake();
+        }
+    }
+
     /// JavaScript's side: has `run` deliver what was handed over.
     pub fn wake(&self) {
         if !std::mem::replace(&mut lock(&self.incoming).woken, true) {
@@ -178,7 +195,7 @@ impl Bridge {
         tokio::join!(deliver, self.hub.run());
     }
 
-    /// The I/O side: delivers what JavaScript has handed over.
+    /// Delivers what JavaScript has handed over. The I/O side's, but for [`Bridge::deliver_or_wake`].
     pub fn deliver(&self) {
         let mut replies = {
             let mut incoming = lock(&self.incoming);

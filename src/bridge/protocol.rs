@@ -63,6 +63,8 @@ pub(super) const BODY_END: u32 = 10;
 pub(super) const BODY_FAILED: u32 = 11;
 
 pub(super) const RESPOND: u32 = 1;
+/// How many words a whole response is.
+pub(super) const RESPOND_WORDS: usize = 6;
 pub(super) const STREAM: u32 = 2;
 pub(super) const CHUNK: u32 = 3;
 pub(super) const END: u32 = 4;

@@ -105,6 +105,16 @@ impl Replies {
         self.buffers.extend(buffers);
     }
 
+    /// Whether there is one record, of a whole response.
+    pub(super) fn is_one_response(&self) -> bool {
+        match self.words.first() {
+            Some(first) if first & 0xff == protocol::RESPOND => {
+                self.words.len() == protocol::RESPOND_WORDS
+            }
+            _ => false,
+        }
+    }
+
     /// Hands every record to `each`, in order.
     pub(super) fn decode<'a>(
         &'a mut self,

@@ -47,10 +47,13 @@ struct Slot {
 pub(super) struct Slots {
     slab: Slab<Slot>,
     next_serial: u32,
+    /// How many wait for JavaScript's answer.
+    waiting: usize,
 }
 
 impl Slots {
     pub(super) fn insert(&mut self, exchange: Exchange, reads: Option<UnboundedSender<()>>) -> Key {
+        self.waiting += 1;
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
         let slot = self.slab.insert(Slot {
@@ -85,12 +88,24 @@ impl Slots {
 
     /// Sets the request's progress and returns the one before, or `None` where it is over.
     pub(super) fn replace(&mut self, key: Key, next: Progress) -> Option<Progress> {
-        self.get(key)
-            .map(|progress| std::mem::replace(progress, next))
+        let before = std::mem::replace(self.get(key)?, next);
+        self.count_out(&before);
+        Some(before)
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<Progress> {
         self.get(key)?;
-        Some(self.slab.remove(key.slot as usize).progress)
+        let before = self.slab.remove(key.slot as usize).progress;
+        self.count_out(&before);
+        Some(before)
+    }
+
+    fn count_out(&mut self, before: &Progress) {
+        self.waiting -= usize::from(matches!(before, Progress::Waiting(_)));
+    }
+
+    /// Whether JavaScript's answer is waited for by one request only.
+    pub(super) fn is_one_waiting(&self) -> bool {
+        self.waiting == 1
     }
 }
