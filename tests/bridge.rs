@@ -43,6 +43,14 @@ struct JavaScript {
 
 /// A server whose handler is the bridge.
 async fn start(routes: &[(&str, &str)]) -> (Running, JavaScript) {
+    let (server, js) = start_undelivered(routes).await;
+    let run = Arc::clone(&js.bridge);
+    tokio::spawn(async move { run.run().await });
+    (server, js)
+}
+
+/// The same, where the I/O side delivers nothing.
+async fn start_undelivered(routes: &[(&str, &str)]) -> (Running, JavaScript) {
     let (woken, wakes) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
     let bridge = Bridge::new({
         let (woken, wakes) = (Arc::clone(&woken), Arc::clone(&wakes));
@@ -51,8 +59,6 @@ async fn start(routes: &[(&str, &str)]) -> (Running, JavaScript) {
             woken.notify_one();
         })
     });
-    let run = Arc::clone(&bridge);
-    tokio::spawn(async move { run.run().await });
     let server = Running::start_with(Config::default(), routes, Arc::clone(&bridge)).await;
     let (words, bytes) = (vec![0; 32 * 1024], vec![0; 256 * 1024]);
     (
@@ -183,6 +189,36 @@ async fn a_request_crosses_with_its_fields_and_is_answered() {
     assert_eq!((answer.status, answer.text()), (201, "{}"));
     assert_eq!(answer.header("x-a"), Some("\u{e9}"));
     assert_eq!(answer.header("content-type"), Some("application/json"));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_alone_again_needs_no_other_thread() {
+    let (server, mut js) = start_undelivered(&[("GET", "/")]).await;
+    let mut client = server.connect().await;
+    let mut delivered = Vec::new();
+    for _ in 0..3 {
+        get(&mut client, "/").await;
+        let [slot, serial] = js.only(REQUEST).await;
+        js.bridge
+            .answer(&[RESPOND, slot, serial, 204, 0, 0], b"", &[], []);
+        js.bridge.deliver_or_wake();
+        delivered.push(client.has_answer());
+        js.bridge.deliver();
+        assert_eq!(client.answer().await.status, 204);
+    }
+    assert_eq!(delivered, [false, true, true]);
+
+    let mut other = server.connect().await;
+    get(&mut client, "/").await;
+    let first = js.only(REQUEST).await;
+    get(&mut other, "/").await;
+    let second = js.only(REQUEST).await;
+    for ([slot, serial], client) in [(first, client), (second, other)] {
+        js.bridge
+            .answer(&[RESPOND, slot, serial, 204, 0, 0], b"", &[], []);
+        js.bridge.deliver_or_wake();
+        assert!(!client.has_answer());
+    }
 }
 
 #[tokio::test]

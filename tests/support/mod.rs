@@ -6,8 +6,9 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{mem::MaybeUninit, net::SocketAddr, time::Duration};
 
+use socket2::SockRef;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -119,6 +120,12 @@ impl Client {
         patiently(self.stream.get_mut().write_all(bytes))
             .await
             .unwrap();
+    }
+
+    /// Whether something has arrived, of which nothing was read.
+    pub fn has_answer(&self) -> bool {
+        let socket = SockRef::from(self.stream.get_ref());
+        matches!(socket.peek(&mut [MaybeUninit::uninit()]), Ok(1..))
     }
 
     pub async fn request(&mut self, request: &str) -> Answer {
