@@ -28,7 +28,7 @@ pub(crate) use self::{
     file_range::FileRange,
     framing::{CHUNK_END, CHUNK_SIZE, Framing, LAST_CHUNK, chunk_size},
     passage::{Abort, Drained, Passage, Passed},
-    placeholder::{StandsFor, stands_for},
+    placeholder::{StandsFor, before_placeholder},
     rest::{Next, Rest},
     shared_chunk::{Offered, SharedChunk},
     stream::{StreamBody, stream_body},

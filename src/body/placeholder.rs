@@ -1,7 +1,7 @@
 //! What hyper is given for content that it does not have: it frames and counts it, and would not end a
 //! response with `Content-Length` before it has counted all.
 
-use std::sync::OnceLock;
+use std::{io::IoSlice, sync::OnceLock};
 
 use bytes::Bytes;
 
@@ -34,8 +34,20 @@ pub(super) fn of_file(length: usize) -> Bytes {
     all.slice(..length)
 }
 
-/// Whether `bytes`, which hyper wants written, only stand for content.
-pub(crate) fn stands_for(bytes: &[u8]) -> Option<StandsFor> {
+/// Of what hyper wants written: what comes before the first placeholder, and for how much of what that stands.
+pub(crate) fn before_placeholder<'a, 'b>(
+    slices: &'a [IoSlice<'b>],
+) -> (&'a [IoSlice<'b>], Option<(StandsFor, usize)>) {
+    let found = slices.iter().enumerate();
+    let mut found = found.filter_map(|(at, slice)| Some((at, stands_for(slice)?)));
+    match found.next() {
+        Some((at, stands)) => (&slices[..at], Some((stands, slices[at].len()))),
+        None => (slices, None),
+    }
+}
+
+/// Whether `bytes` only stand for content.
+fn stands_for(bytes: &[u8]) -> Option<StandsFor> {
     if WRITTEN.as_ptr_range().contains(&bytes.as_ptr()) {
         return Some(StandsFor::Written);
     }

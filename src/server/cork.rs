@@ -32,7 +32,7 @@ use tokio::{
 };
 
 use super::socket::Socket;
-use crate::body::{Drained, FileRange, Passage, Rest, StandsFor, stands_for};
+use crate::body::{Drained, FileRange, Passage, Rest, StandsFor, before_placeholder};
 
 /// Writes from this size on are not copied, but sent at once behind what was gathered.
 const DIRECT: usize = 4 * 1024;
@@ -329,18 +329,6 @@ impl<S: Socket> Inner<S> {
                 self.sent += sent;
             }
         }
-    }
-}
-
-/// What comes before the first placeholder, and for how much of what that stands.
-fn before_placeholder<'a, 'b>(
-    slices: &'a [IoSlice<'b>],
-) -> (&'a [IoSlice<'b>], Option<(StandsFor, usize)>) {
-    let found = slices.iter().enumerate();
-    let mut found = found.filter_map(|(at, slice)| Some((at, stands_for(slice)?)));
-    match found.next() {
-        Some((at, stands)) => (&slices[..at], Some((stands, slices[at].len()))),
-        None => (slices, None),
     }
 }
 
