@@ -132,9 +132,17 @@ abstract class Subscribable extends EventEmitter {
       topics: topics?.map((topic) => `${checkTopic(topic)}\n`).join(''),
       presence: isFollowed ? this.#presenceOf(request) : undefined,
     };
-    const result = new HttpResult(200, this, eventHeaders(headers), 'channel', undefined, {
-      subscribing,
-    });
+    const result = new HttpResult(
+      200,
+      this,
+      eventHeaders(headers),
+      'channel',
+      undefined,
+      undefined,
+      {
+        subscribing,
+      },
+    );
     return result as unknown as ContractResult<this>;
   }
 

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import type { Content, Outbox } from './bridge/outbox.js';
 import { MEDIA_JSON, MEDIA_NONE, MEDIA_TEXT } from './bridge/protocol.js';
+import { currentContext } from './context.js';
 import { WapixError } from './errors.js';
 import type { Exchange } from './exchange.js';
 import { type HeaderText, writeHeaders } from './headers.js';
@@ -109,13 +110,16 @@ export function respondError(exchange: Exchange, error: unknown, responder: Resp
 /** Lets go of a result that comes too late. */
 export function letGo(result: unknown): void {
   const late = isWebResponse(result) ? fromWebResponse(result) : result;
-  if (isResult(late) && late.form === 'stream') discard(toReadable(late.body));
+  if (!isResult(late) || late.form !== 'stream') return;
+  discard(toReadable(late.body), late.context ?? currentContext());
 }
 
 function respondStream(exchange: Exchange, result: HttpResult, responder: Responder): boolean {
   const readable = toReadable(result.body);
+  // A web `Response` has none of its own.
+  const { context = currentContext() } = result;
   if (exchange.cancelled) {
-    discard(readable);
+    discard(readable, context);
     return true;
   }
   const { outbox, addFields } = responder;
@@ -129,12 +133,12 @@ function respondStream(exchange: Exchange, result: HttpResult, responder: Respon
     }
     if (addFields !== undefined) lines = addFields(exchange, lines);
   } catch (error) {
-    discard(readable);
+    discard(readable, context);
     throw error;
   }
   exchange.status = result.status;
   if (exchange.method === 'HEAD' || hasNoContent(result.status)) {
-    discard(readable);
+    discard(readable, context);
     outbox.respond(exchange, result.status, MEDIA_NONE, lines, undefined);
     return true;
   }
@@ -146,6 +150,7 @@ function respondStream(exchange: Exchange, result: HttpResult, responder: Respon
   exchange.stream = new ResponseStream(
     exchange,
     readable,
+    context,
     outbox,
     {
       declared: headers.contentLength,

@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks';
 import { inspect } from 'node:util';
 import type {
   BadRequest,
@@ -17,6 +18,7 @@ import type {
   UnprocessableContent,
 } from '../index.js';
 import type { Subscribing } from './channel.js';
+import { currentContext } from './context.js';
 import { WapixError } from './errors.js';
 import { mayHaveFields } from './headers.js';
 import { adopt } from './source.js';
@@ -48,6 +50,8 @@ export class HttpResult<T = unknown, Status extends number = number> {
     readonly form: Form,
     /** Of a stream. */
     readonly contentType?: string,
+    /** Of a stream: the asynchronous context that its source runs in. */
+    readonly context?: AsyncResource,
     readonly events?: Events,
   ) {}
 }
@@ -178,7 +182,8 @@ export function stream<Source>(
     throw new WapixError('WAPIX_INVALID_HEADER', message);
   }
   adopt(source);
-  const result = new HttpResult(200, source, headers, 'stream', contentType);
+  const context = currentContext();
+  const result = new HttpResult(200, source, headers, 'stream', contentType, context);
   return result as unknown as Contract<Source>;
 }
 

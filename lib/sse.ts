@@ -1,4 +1,5 @@
 import type { HttpResult as Contract, ServerSentEvent, SseOptions, SseSource } from '../index.js';
+import { currentContext } from './context.js';
 import { WapixError } from './errors.js';
 import { mayHaveFields } from './headers.js';
 import { HEARTBEAT, readLimit, unknownName } from './options.js';
@@ -35,6 +36,7 @@ export function sse<Source extends SseSource>(
     eventHeaders(options.headers),
     'stream',
     EVENT_STREAM,
+    currentContext(),
     {
       encode: encodeEvent,
       heartbeat,

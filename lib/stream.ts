@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks';
 import type { ReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
@@ -37,6 +38,7 @@ const gathered = new Gathered<ResponseStream>(TURN);
 export class ResponseStream {
   readonly #key: Key;
   readonly #readable: Readable;
+  readonly #context: AsyncResource;
   readonly #outbox: Outbox;
   readonly #declared: number | undefined;
   /** Whether large chunks may be written to the socket by this thread. */
@@ -63,6 +65,8 @@ export class ResponseStream {
   #over = false;
 
   /**
+   * @param context - what the source is read and destroyed in: who made it may look for a store of an
+   *   `AsyncLocalStorage`, and what Rust tells of comes in nobody's
    * @param framing - the response's Content-Length, whether its chunks may go past the I/O thread, and
    *   what makes chunks of what the source produces, where it produces something else
    * @param report - told once why the response is incomplete; not of a client that left
@@ -70,6 +74,7 @@ export class ResponseStream {
   constructor(
     key: Key,
     readable: Readable,
+    context: AsyncResource,
     outbox: Outbox,
     framing: {
       declared: number | undefined;
@@ -80,6 +85,7 @@ export class ResponseStream {
   ) {
     this.#key = key;
     this.#readable = readable;
+    this.#context = context;
     this.#outbox = outbox;
     this.#declared = framing.declared;
     this.#isDirect = framing.isDirect;
@@ -111,9 +117,10 @@ export class ResponseStream {
   /** Forwards what the source produces. */
   #forward(): void {
     const readable = this.#readable;
-    readable.on('data', this.#onData);
     readable.once('end', this.#onEnd);
-    readable.resume();
+    // To listen is to resume it, where nobody has paused it.
+    this.#context.runInAsyncScope(() => readable.on('data', this.#onData));
+    this.#flow();
   }
 
   /** Has a file read by Rust: what it holds need not pass through JavaScript. */
@@ -170,7 +177,11 @@ export class ResponseStream {
     if (!this.#paused || this.#over) return;
     if (this.#room <= 0 || this.#blocked || this.#turn <= 0) return;
     this.#paused = false;
-    this.#readable.resume();
+    this.#flow();
+  }
+
+  #flow(): void {
+    this.#context.runInAsyncScope(this.#readable.resume, this.#readable);
   }
 
   /** The response is complete. Its source may not know: it has not ended. */
@@ -183,7 +194,7 @@ export class ResponseStream {
     this.#stop();
     if (!isUntouched(this.#file)) return;
     this.#file.push(null);
-    this.#file.resume();
+    this.#flow();
   }
 
   /** The file could not be read or, where `errno` is 0, is not as long as declared. */
@@ -202,7 +213,7 @@ export class ResponseStream {
   /** The client left: nobody wants what is still to come. */
   cancel(): void {
     if (!this.#over) this.#stop();
-    discard(this.#readable);
+    discard(this.#readable, this.#context);
   }
 
   readonly #onData = (value: unknown): void => {
@@ -313,7 +324,7 @@ export class ResponseStream {
     this.#stop();
     this.#outbox.fail(this.#key);
     this.#report(error);
-    discard(this.#readable);
+    discard(this.#readable, this.#context);
   }
 
   #stop(): void {
@@ -326,9 +337,9 @@ export class ResponseStream {
 }
 
 /** Destroys a stream nobody will read; what it says to that is no concern of anyone's. */
-export function discard(readable: Readable): void {
+export function discard(readable: Readable, context: AsyncResource): void {
   readable.on('error', ignore);
-  readable.destroy();
+  context.runInAsyncScope(readable.destroy, readable);
 }
 
 function ignore(): void {}

@@ -8,7 +8,7 @@ import { packageChecks } from './package-checks.mjs';
 import { output, run, succeeds } from './run.mjs';
 
 /** What begins as a code does: the type of an `AsyncResource`, and an environment variable. */
-const NO_CODES = new Set(['WAPIX_REQUEST', 'WAPIX_SERVER', 'WAPIX_IO_THREADS']);
+const NO_CODES = new Set(['WAPIX_REQUEST', 'WAPIX_SERVER', 'WAPIX_STREAM', 'WAPIX_IO_THREADS']);
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 
