@@ -1,9 +1,21 @@
 // Results that cannot be sent as they are: an error, and never a response that nobody meant.
 
+import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import test from 'ava';
-import { html, internalServerError, json, redirect, sse, stream } from 'wapix';
+import {
+  html,
+  internalServerError,
+  json,
+  notFound,
+  redirect,
+  sse,
+  status,
+  stream,
+  text,
+} from 'wapix';
 import { request } from './helpers/client.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve } from './helpers/server.mjs';
@@ -57,3 +69,66 @@ for (const headers of [null, 5, 'x-a: 1', [['x-a', '1']], new Map([['x-a', '1']]
     );
   });
 }
+
+for (const [name, make] of Object.entries({
+  'a Readable': () => Readable.from(['a']),
+  'a file': () => createReadStream(fileURLToPath(import.meta.url)),
+  'a file that is not there': () => createReadStream('/nowhere/at/all'),
+  'a web stream': () => new Blob(['a']).stream(),
+  'an async generator': () => (async function* () {})(),
+  'a promise': () => Promise.resolve({ a: 1 }),
+})) {
+  test(`${name} is no data: 500, and a message that says what to return`, async (t) => {
+    const helpers = [(data) => json(data), (data) => status(206, data), notFound, text];
+    const sources = [];
+    const errors = [];
+    const routes = helpers.map((helper, at) => {
+      const get = () => {
+        sources.push(make());
+        return helper(sources.at(-1));
+      };
+      return [`/${at}`, { get }];
+    });
+    const onError = (error) => {
+      errors.push(error);
+      return internalServerError();
+    };
+    const server = await serve(t, Object.fromEntries(routes), { onError });
+    for (const [path] of routes) t.is((await request(t, server, `GET ${path}`)).status, 500);
+    t.is(errors.length, helpers.length);
+    for (const { code, message } of errors) {
+      t.is(code, 'WAPIX_INVALID_DATA');
+      t.regex(message, name === 'a promise' ? /await/ : /\{ \.\.\.stream\(source\), status \}/);
+    }
+    for (const source of sources) if (source instanceof Readable) t.true(source.destroyed);
+  });
+}
+
+test('data that can be iterated, or awaited, and has a JSON form is sent', async (t) => {
+  class Page {
+    data = [1, 2];
+    async *[Symbol.asyncIterator]() {}
+  }
+  const query = Object.assign(Promise.resolve(), { toJSON: () => 'query' });
+  const server = await serve(t, {
+    '/page': { get: () => json(new Page()) },
+    '/query': { get: () => json(query) },
+  });
+  t.deepEqual((await request(t, server, 'GET /page')).json, { data: [1, 2] });
+  t.is((await request(t, server, 'GET /query')).json, 'query');
+});
+
+test('a stream is sent with the status of its copy', async (t) => {
+  const server = await serve(t, {
+    '/': {
+      get: () => ({
+        ...stream(Readable.from(['part']), 'text/plain', { 'Content-Range': 'bytes 0-3/9' }),
+        status: 206,
+      }),
+    },
+  });
+  const response = await request(t, server, 'GET /');
+  t.is(response.status, 206);
+  t.is(response.field('content-range'), 'bytes 0-3/9');
+  t.is(response.text, 'part');
+});

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
-import type { Content, Outbox } from './bridge/outbox.js';
+import type { Outbox } from './bridge/outbox.js';
 import { MEDIA_JSON, MEDIA_NONE, MEDIA_TEXT } from './bridge/protocol.js';
+import { contentOf } from './content-of.js';
 import { currentContext } from './context.js';
 import { WapixError } from './errors.js';
 import type { Exchange } from './exchange.js';
@@ -201,22 +202,6 @@ function mediaOf(result: HttpResult, headers: HeaderText): number {
 /** Statuses whose responses have no content (RFC 9110, 15.3.5, 15.3.6 and 15.4.5). */
 function hasNoContent(status: number): boolean {
   return status === 204 || status === 205 || status === 304;
-}
-
-function contentOf(result: HttpResult): Content {
-  if (result.form === 'none') return undefined;
-  if (result.form === 'text') return String(result.body);
-  let content: string | undefined;
-  try {
-    content = JSON.stringify(result.body);
-  } catch (cause) {
-    const what = (cause as Error).message;
-    throw new WapixError('WAPIX_INVALID_DATA', `the data has no JSON form: ${what}`, { cause });
-  }
-  if (content === undefined) {
-    throw new WapixError('WAPIX_INVALID_DATA', `${typeof result.body} has no JSON form`);
-  }
-  return content;
 }
 
 function invalidResult(value: unknown): WapixError {

@@ -21,6 +21,12 @@ export function toReadable(source: unknown): Readable {
   );
 }
 
+/** Whether `value` is nothing but a source: an async iterable may have data of its own, as a page of results. */
+export function isSource(value: object): boolean {
+  if (isReadable(value) || isOldStream(value)) return true;
+  return Symbol.asyncIterator in value && Object.keys(value).length === 0;
+}
+
 /**
  * From now on an error of `source` is its response's. It may come before that is made, where a handler is
  * asynchronous, and must not end the process.
