@@ -18,6 +18,9 @@ import { lastingPort } from './helpers/server.mjs';
 
 const UPLOADS = {
   'uploads/notes.txt': 'These notes are a download.\n',
+  'uploads/talk.mp4': 'In place of a video.',
+  // What came of it before the download broke off.
+  'talk.mp4': 'In place',
   'app.log': Array.from({ length: 50_000 }, (_, line) => `line ${line}\n`).join(''),
 };
 
@@ -336,6 +339,43 @@ shows('a download that is left is closed', [DOWNLOAD], async (t, app) => {
   client.reset();
 });
 
+const VIDEO = 'src/routes/videos/$name/get.ts';
+const NOTES = UPLOADS['uploads/notes.txt'];
+
+shows('a download goes on where it was, with a part of the same file', [VIDEO], async (t, app) => {
+  const ask = (headers) => app.get('/videos/notes.txt', headers);
+  const whole = await ask();
+  const etag = whole.field('etag');
+  t.deepEqual([whole.status, whole.text, whole.field('accept-ranges')], [200, NOTES, 'bytes']);
+
+  for (const [range, first, last] of [
+    ['0-', 0, 27],
+    ['6-10', 6, 10],
+    ['20-900', 20, 27],
+    ['-9', 19, 27],
+    ['-900', 0, 27],
+  ]) {
+    const part = await ask({ range: `bytes=${range}`, 'if-range': etag });
+    const content = NOTES.slice(first, last + 1);
+    t.deepEqual([part.status, part.text], [206, content], range);
+    t.is(part.field('content-range'), `bytes ${first}-${last}/28`);
+    t.is(part.field('content-length'), String(content.length));
+    const { read } = await app.state(({ files }) => files === 0);
+    t.deepEqual(read, [false, content.length], 'JavaScript read nothing');
+  }
+
+  for (const range of ['bytes=28-', 'bytes=-0']) {
+    const beyond = await ask({ range });
+    t.deepEqual([beyond.status, beyond.field('content-range')], [416, 'bytes */28'], range);
+  }
+  for (const range of ['bytes=5-2', 'bytes=-', 'bytes=0-1,4-5', 'lines=1-2']) {
+    const ignored = await ask({ range });
+    t.deepEqual([ignored.status, ignored.text], [200, NOTES], range);
+  }
+  t.is((await ask({ range: 'bytes=6-', 'if-range': '"another"' })).text, NOTES);
+  t.is((await app.head('/videos/notes.txt')).field('content-length'), '28');
+});
+
 const MAP = 'src/routes/map/get.ts';
 
 /** Has the upstream answer its next request, and resolves to the response. */
@@ -652,6 +692,15 @@ const COMMANDS = {
   'curl -O http://localhost:3000/files/notes.txt': async (t, curl, app) => {
     t.is((await curl.exit()).code, 0, curl.stderr);
     t.is(readFileSync(app.path('notes.txt'), 'utf8'), UPLOADS['uploads/notes.txt']);
+  },
+  'curl -C - -O http://localhost:3000/videos/talk.mp4': async (t, curl, app) => {
+    t.is((await curl.exit()).code, 0, curl.stderr);
+    t.regex(curl.stderr, /Resuming transfer from byte position 8/);
+    t.is(readFileSync(app.path('talk.mp4'), 'utf8'), UPLOADS['uploads/talk.mp4']);
+  },
+  'curl -r 6-10 http://localhost:3000/videos/talk.mp4': async (t, curl) => {
+    t.is((await curl.exit()).code, 0, curl.stderr);
+    t.is(curl.stdout, 'ce of');
   },
   'curl http://localhost:3000/orders.csv | head -3': async (t, curl) => {
     await curl.exit();
