@@ -119,7 +119,9 @@ test('data that can be iterated, or awaited, and has a JSON form is sent', async
 });
 
 test('a stream is sent with the status of its copy', async (t) => {
+  const source = new Readable({ read() {} });
   const server = await serve(t, {
+    '/unchanged': { get: () => ({ ...stream(source, undefined, { ETag: '"a"' }), status: 304 }) },
     '/': {
       get: () => ({
         ...stream(Readable.from(['part']), 'text/plain', { 'Content-Range': 'bytes 0-3/9' }),
@@ -131,4 +133,8 @@ test('a stream is sent with the status of its copy', async (t) => {
   t.is(response.status, 206);
   t.is(response.field('content-range'), 'bytes 0-3/9');
   t.is(response.text, 'part');
+  const unchanged = await request(t, server, 'GET /unchanged');
+  t.deepEqual([unchanged.status, unchanged.field('etag')], [304, '"a"']);
+  t.is(unchanged.field('content-type'), undefined);
+  t.true(source.destroyed);
 });

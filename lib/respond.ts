@@ -129,7 +129,9 @@ function respondStream(exchange: Exchange, result: HttpResult, responder: Respon
   try {
     headers = writeHeaders(result.headers);
     lines = headers.lines;
-    if (!headers.hasContentType && result.contentType !== undefined) {
+    // A 304 updates what the client has kept (RFC 9111, 4.3.4): it must not say a type of nobody's.
+    const isTyped = headers.hasContentType || hasNoContent(result.status);
+    if (!isTyped && result.contentType !== undefined) {
       lines = writeHeaders({ 'content-type': result.contentType }).lines + lines;
     }
     if (addFields !== undefined) lines = addFields(exchange, lines);
