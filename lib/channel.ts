@@ -15,6 +15,7 @@ import { checkRedisUrl, openChannel } from './native.js';
 import { readLimit, unknownName } from './options.js';
 import { HttpResult } from './result.js';
 import { encodeFields, eventHeaders } from './sse.js';
+import { nextTick } from './timers.js';
 
 type BindingChannel = ReturnType<typeof openChannel>;
 
@@ -148,7 +149,7 @@ abstract class Subscribable extends EventEmitter {
 
   #presenceOf(request: Request): Presence {
     // Called while a batch is read, which a listener that throws must not end.
-    const emit = (event: 'join' | 'leave') => process.nextTick(() => this.emit(event, request));
+    const emit = (event: 'join' | 'leave') => nextTick(() => this.emit(event, request));
     return { joined: () => emit('join'), left: () => emit('leave') };
   }
 }

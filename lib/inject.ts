@@ -3,10 +3,10 @@ import { connect, type Socket as NetSocket, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
-import { clearTimeout, setTimeout } from 'node:timers';
 import { NOBODYS } from './context.js';
 import { http } from './lazy.js';
 import type { BindingServer } from './native.js';
+import { clearTimeout, setTimeout } from './timers.js';
 
 /** Statuses whose `Response` has no body (Fetch Standard, null body status). */
 const NULL_BODY = new Set([204, 205, 304]);

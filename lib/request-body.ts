@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Key, Outbox } from './bridge/outbox.js';
 import { WapixError } from './errors.js';
+import { nextTick } from './timers.js';
 
 /** How many chunks are asked for before the first has come: Rust reads one while the handler has the other. */
 const AHEAD = 2;
@@ -37,7 +38,7 @@ export class RequestBody {
     };
     this.#message = message;
     // Whoever reads it now would wait for ever; and has no listener before this returns.
-    if (this.#over) process.nextTick(() => message.destroy(this.#failure));
+    if (this.#over) nextTick(() => message.destroy(this.#failure));
   }
 
   #ask(): void {

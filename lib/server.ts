@@ -35,6 +35,7 @@ import {
 } from './options.js';
 import { readTrust } from './proxy.js';
 import { readRouteConfig } from './route-config.js';
+import { nextTick } from './timers.js';
 
 /** How to close for a server that another process takes the place of. */
 export interface LeaveOptions extends CloseOptions {
@@ -149,7 +150,7 @@ class Server extends EventEmitter implements Contract {
     const deadline = readDeadline(typeof options === 'object' ? given : options);
     if (this.#state === 'resolving') {
       this.#state = 'idle';
-      process.nextTick(() => this.emit('close'));
+      nextTick(() => this.emit('close'));
       if (callback) this.once('close', () => callback());
       return this;
     }
@@ -158,7 +159,7 @@ class Server extends EventEmitter implements Contract {
         code: 'ERR_SERVER_NOT_RUNNING',
       });
       if (callback && this.#state === 'closing') this.once('close', () => callback(error));
-      else if (callback) process.nextTick(callback, error);
+      else if (callback) nextTick(callback, error);
       return this;
     }
     if (callback) this.once('close', () => callback());
@@ -220,13 +221,13 @@ class Server extends EventEmitter implements Contract {
     );
     if (bound.errno !== undefined) {
       const error = listenError(bound.errno, ip === undefined ? where : { ...where, host: ip });
-      process.nextTick(() => this.emit('error', error));
+      nextTick(() => this.emit('error', error));
       return;
     }
     this.#state = 'listening';
     this.#native.setRef(this.#referenced);
     this.#address = toAddress(bound);
-    process.nextTick(() => {
+    nextTick(() => {
       // Closed in the meantime: nobody is told that it listens.
       if (this.#state === 'listening') this.emit('listening');
     });
@@ -242,9 +243,9 @@ class Server extends EventEmitter implements Contract {
     const told = () => {
       this.#state = 'idle';
       // Called from the addon, or in a promise, through which no listener may throw.
-      process.nextTick(() => this.emit('close'));
+      nextTick(() => this.emit('close'));
     };
-    if (this.#onClose) process.nextTick(closing, this.#onClose, told);
+    if (this.#onClose) nextTick(closing, this.#onClose, told);
     else told();
   }
 }

@@ -8,6 +8,7 @@ import { WRITTEN_NOT, WRITTEN_PARTLY } from './bridge/protocol.js';
 import { WapixError } from './errors.js';
 import { type FileRange, isUntouched, rangeOf } from './file.js';
 import { Gathered } from './gathered.js';
+import { nextTick, setImmediate, setTimeout } from './timers.js';
 
 /** How many bytes may be on their way to the client, at first and at most: as `src/config.rs` has it. */
 const FIRST_WINDOW = 64 * 1024;
@@ -268,7 +269,7 @@ export class ResponseStream {
     else {
       if (gathered.owner !== undefined) gathered.owner.#flushGathered();
       gathered.owner = this;
-      process.nextTick(() => this.#flushGathered());
+      nextTick(() => this.#flushGathered());
     }
     this.#takeTurn(chunk.length);
     return true;

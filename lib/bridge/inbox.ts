@@ -1,6 +1,7 @@
 import { Exchange, type Route } from '../exchange.js';
 import { type BindingBridge, take } from '../native.js';
 import { RepeatedHeaderFields } from '../request-headers.js';
+import { nextTick, setImmediate } from '../timers.js';
 import {
   BATCH_HEADER_WORDS,
   BODY,
@@ -118,7 +119,7 @@ export class Inbox {
         else this.#event(kind, record);
       } catch (error) {
         // A throw through the addon would end the process without a trace of where it came from.
-        process.nextTick(() => {
+        nextTick(() => {
           throw error;
         });
       }

@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import type { Subscribing } from '../channel.js';
 import { answer, answerWithFile, type BindingBridge, write } from '../native.js';
+import { nextTick } from '../timers.js';
 import {
   CHUNK,
   CONTENT_BUFFER,
@@ -251,7 +252,7 @@ export class Outbox {
   #schedule(): void {
     if (this.#held || this.#scheduled) return;
     this.#scheduled = true;
-    process.nextTick(this.#flushScheduled);
+    nextTick(this.#flushScheduled);
   }
 }
 
