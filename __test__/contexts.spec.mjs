@@ -2,10 +2,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
-import { sse, stream } from 'wapix';
+import { json, sse, stream } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
-import { deferred, levelled } from './helpers/events.mjs';
+import { deferred, levelled, until } from './helpers/events.mjs';
 import { serve } from './helpers/server.mjs';
 
 const SIZE = 64 * 1024;
@@ -138,4 +138,48 @@ test('AsyncLocalStorage: the body of a Response runs in the context that its han
   await client.ended();
   t.true(seen.length > COUNT);
   t.deepEqual([...new Set(seen)], ['a']);
+});
+
+test('AsyncLocalStorage: a body runs what it is piped into in the context that asked for it, to its end', async (t) => {
+  const storage = new AsyncLocalStorage();
+  const seen = [];
+  const note = () => seen.push(storage.getStore());
+  const left = deferred();
+  /** Takes the body by its events, as a parser of uploads does. */
+  const take = (body, over) =>
+    body
+      .on('data', note)
+      .on('error', note)
+      .on('close', () => {
+        note();
+        over.resolve();
+      });
+  const inContext = (run) => (req) => storage.run(req.params.id, () => run(req));
+  const config = { streamBody: true };
+  const whole = async ({ body }) => {
+    const over = deferred();
+    take(body, over);
+    await over.promise;
+    return json(seen.length);
+  };
+  const leave = ({ body }) => {
+    take(body, left);
+    return new Promise(() => {});
+  };
+  const server = await serve(t, {
+    '/whole/:id': { post: { config, handler: inContext(whole) } },
+    '/left/:id': { post: { config, handler: inContext(leave) } },
+  });
+  const length = 4 * 1024 * 1024;
+  const answer = await request(t, server, 'POST /whole/a', {}, Buffer.alloc(length));
+  t.true(answer.json > 2);
+  t.deepEqual([...new Set(seen)], ['a']);
+
+  seen.length = 0;
+  const client = await connect(t, server);
+  client.send(requestBytes('POST /left/b', { 'Content-Length': length }), Buffer.alloc(SIZE));
+  await until(() => seen.length > 0, 'some of the body');
+  client.reset();
+  await left.promise;
+  t.deepEqual([...new Set(seen)], ['b']);
 });

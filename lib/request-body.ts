@@ -1,5 +1,7 @@
+import type { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Key, Outbox } from './bridge/outbox.js';
+import { currentContext } from './context.js';
 import { WapixError } from './errors.js';
 import { nextTick } from './timers.js';
 
@@ -11,6 +13,8 @@ export class RequestBody {
   readonly #key: Key;
   readonly #outbox: Outbox;
   #message: IncomingMessage | undefined;
+  /** The asynchronous context of who asked for the body: what it is piped into may look for a store. */
+  #context: AsyncResource | undefined;
   /** Chunks that were asked for and have not come. */
   #asked = 0;
   /** Nothing more comes. */
@@ -37,6 +41,7 @@ export class RequestBody {
       callback(message.listenerCount('error') > 0 ? error : null);
     };
     this.#message = message;
+    this.#context = currentContext();
     // Whoever reads it now would wait for ever; and has no listener before this returns.
     if (this.#over) nextTick(() => message.destroy(this.#failure));
   }
@@ -52,7 +57,7 @@ export class RequestBody {
   /** The next chunk has come. */
   chunk(bytes: Buffer): void {
     this.#asked -= 1;
-    if (!this.#over && this.#message?.push(bytes)) this.#ask();
+    if (!this.#over && this.#push(bytes)) this.#ask();
   }
 
   /** The body has ended. */
@@ -61,7 +66,12 @@ export class RequestBody {
     if (this.#over || message === undefined) return;
     this.#over = true;
     message.complete = true;
-    message.push(null);
+    this.#push(null);
+  }
+
+  #push(chunk: Buffer | null): boolean {
+    const message = this.#message;
+    return this.#context?.runInAsyncScope(() => message?.push(chunk)) ?? false;
   }
 
   /** The body could not be read to its end: `status` says why, `limit` is the one that it exceeds. */
@@ -83,7 +93,7 @@ export class RequestBody {
     if (this.#over) return;
     this.#over = true;
     this.#failure = error;
-    this.#message?.destroy(error);
+    this.#context?.runInAsyncScope(() => this.#message?.destroy(error));
   }
 }
 
