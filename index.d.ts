@@ -599,8 +599,8 @@ export interface ServerOptions {
   /**
    * Makes the answer to a request whose handler threw, rejected, or returned what cannot be sent, in
    * place of the 500. wapix logs nothing then: that is this function's to do. Where it fails itself,
-   * both errors are logged, and the 500 is sent. Not called for what a client did wrong (400), nor
-   * for a stream that fails, whose headers have left: that is logged. Default: none.
+   * both errors are logged, and the 500 is sent. Called for a stream that fails, too, whose headers have left, or
+   * are about to: its result goes nowhere then. Not called for what a client did wrong (400). Default: none.
    */
   onError?: (error: unknown, req: Request) => AnyResult | Promise<AnyResult>;
   /**

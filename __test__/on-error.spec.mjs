@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Readable } from 'node:stream';
 import test from 'ava';
 import { json, status, stream, text } from 'wapix';
-import { connect, request, requestBytes } from './helpers/client.mjs';
-import { deferred } from './helpers/events.mjs';
+import { connect, request, requestBytes, requestFailure } from './helpers/client.mjs';
+import { closed, deferred, until } from './helpers/events.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve } from './helpers/server.mjs';
 
@@ -114,31 +114,54 @@ test('onError is not asked about what a client did wrong', async (t) => {
   t.is(response.json.code, 'WAPIX_INVALID_JSON');
 });
 
-test('a stream that fails after its headers is logged, and onError not asked', async (t) => {
-  let asked = false;
-  const fail = deferred();
-  const get = () =>
-    stream(
-      Readable.from(
+for (const [name, hasBegun] of [
+  ['after its headers', true],
+  ['at once', false],
+]) {
+  test(`onError hears of a stream that fails ${name}, and what it makes of it goes nowhere`, async (t) => {
+    const target = `/on-error-${name.slice(0, 5)}`;
+    const fail = deferred();
+    const error = new Error('the stream');
+    const get = () =>
+      stream(
         (async function* () {
-          yield 'begun';
-          await fail.promise;
-          throw new Error('the stream');
+          if (hasBegun) {
+            yield 'begun';
+            await fail.promise;
+          }
+          throw error;
         })(),
-      ),
-    );
-  const onError = () => {
-    asked = true;
-    return text('asked');
+      );
+    const told = [];
+    const late = new Readable({ read() {} });
+    const onError = (...of) => {
+      told.push(of);
+      return stream(late);
+    };
+    const server = await serve(t, { [target]: { get } }, { onError });
+    const client = await connect(t, server);
+    client.send(requestBytes(`GET ${target}`));
+    if (hasBegun) await client.through('begun');
+    fail.resolve();
+    await closed(late);
+    t.is(told.length, 1);
+    const [[heard, req]] = told;
+    t.is(heard, error);
+    t.is(req.url, target);
+    t.deepEqual(errorsNaming(target), []);
+  });
+}
+
+test('an onError that fails at a stream is logged with what it was told', async (t) => {
+  const get = () => stream(Readable.from([{ no: 'chunk' }]));
+  const onError = async () => {
+    throw new Error('in onError');
   };
-  const server = await serve(t, { '/on-error-stream': { get } }, { onError });
-  const client = await connect(t, server);
-  client.send(requestBytes('GET /on-error-stream'));
-  await client.through('begun');
-  fail.resolve();
-  await client.ended();
-  t.false(asked);
-  t.is(errorsNaming('/on-error-stream').length, 1);
+  const server = await serve(t, { '/on-error-twice': { get } }, { onError });
+  await requestFailure(t, server, 'GET /on-error-twice');
+  await until(() => errorsNaming('/on-error-twice').length === 2, 'both were logged');
+  t.regex(errorsNaming('/on-error-twice')[0], /WAPIX_INVALID_CHUNK/);
+  t.regex(errorsNaming('/on-error-twice')[1], /in onError/);
 });
 
 for (const name of ['onError', 'onNotFound']) {

@@ -44,7 +44,7 @@ export class Dispatcher {
       addFields: hooks.addFields,
       isFollowed: hooks.log !== undefined,
       failed: (exchange, error) => {
-        if (isReported(exchange, error)) logFailure(exchange, error);
+        if (isReported(exchange, error)) this.#tell(exchange, error);
         exchange.break();
         this.#inbox.forget(exchange);
         hooks.log?.end(exchange, false);
@@ -169,6 +169,18 @@ export class Dispatcher {
       this.#respond(exchange, isPromise(result) ? await result : result);
     } catch (another) {
       this.#respondError(exchange, another);
+      logFailure(exchange, error);
+      logFailure(exchange, another, 'onError');
+    }
+  }
+
+  /** Tells of a stream that has failed. Its headers have left, or are about to: there is nothing to answer. */
+  async #tell(exchange: Exchange, error: unknown): Promise<void> {
+    const { onError } = this.#hooks;
+    try {
+      if (onError) letGo(await onError(error, exchange.request as Request));
+      else logFailure(exchange, error);
+    } catch (another) {
       logFailure(exchange, error);
       logFailure(exchange, another, 'onError');
     }
