@@ -119,7 +119,7 @@ for (const [name, hasBegun] of [
   ['at once', false],
 ]) {
   test(`onError hears of a stream that fails ${name}, and what it makes of it goes nowhere`, async (t) => {
-    const target = `/on-error-${name.slice(0, 5)}`;
+    const target = `/on-error-stream-${hasBegun}`;
     const fail = deferred();
     const error = new Error('the stream');
     const get = () =>
