@@ -1,5 +1,5 @@
 import { once as onceOf } from 'node:events';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
 import { within } from './deadline.mjs';
 
 /** A promise to be settled by hand. */
@@ -34,11 +34,16 @@ export function aborted(signal, what = 'the signal aborted') {
   );
 }
 
-/** Resolves when `condition` holds, looked at once a turn of the event loop. */
+/** How many turns of the event loop `until` looks in, before it leaves the processor to what it waits for. */
+const EAGER = 50;
+
+/** Resolves when `condition` holds, looked at once a turn of the event loop, and then every few milliseconds. */
 export async function until(condition, what) {
   let given = true;
   const looking = (async () => {
-    while (given && !(await condition())) await turn();
+    for (let turns = 0; given && !(await condition()); turns += 1) {
+      await (turns < EAGER ? turn() : pause(5));
+    }
   })();
   try {
     await within(looking, what);
