@@ -61,7 +61,7 @@ const FIXED_WORDS: usize = 12;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
     let words = env::args().skip(1).collect::<Vec<_>>();
-    // `cargo test --benches` and `cargo bench` say no more than `--bench`.
+    // Nothing to count.
     let [server, rounds] = &words[..] else {
         return Ok(());
     };

@@ -7,15 +7,18 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fail, output } from './run.mjs';
+import { buildTarget } from './target.mjs';
 
 const RECORD = 'benches/instructions.json';
 const TOLERANCE = 1.05;
 const CONNECTIONS = 16;
 const [FEW, MANY] = [50, 250];
 
+// As the addon is built, whose dependencies then are compiled already.
+const { triple, isZig } = buildTarget();
 const built = output(
-  ...['cargo', 'bench', '--locked', '--no-run', '--bench', 'instructions'],
-  ...['--message-format', 'json-render-diagnostics'],
+  ...['cargo', isZig ? 'zigbuild' : 'build', '--locked', '--release', '--bin', 'instructions'],
+  ...[...(triple ? ['--target', triple] : []), '--message-format', 'json-render-diagnostics'],
 );
 const [program] = built
   .split('\n')

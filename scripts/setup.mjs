@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { output, run } from './run.mjs';
-import { useZig } from './zig.mjs';
+import { buildTarget, target } from './target.mjs';
 
 if (installed()) say('node_modules', 'up to date');
 else {
@@ -16,12 +16,7 @@ else {
 }
 
 /** What the build itself depends on, besides the sources. */
-const BUILD = ['package.json', 'package-lock.json', 'scripts/setup.mjs'];
-
-/** A target other than this machine; on Linux also its own triple, for every glibc that Node runs on. */
-const { WAPIX_BUILD_TARGET: target } = process.env;
-/** That of RHEL 8 and Debian 10, which Node's own binaries ask for, too. */
-const GLIBC = '2.28';
+const BUILD = ['package.json', 'package-lock.json', 'scripts/setup.mjs', 'scripts/target.mjs'];
 
 build('binding', {
   from: ['src', 'build.rs', 'Cargo.toml', 'Cargo.lock', 'scripts/zig.txt', ...BUILD],
@@ -31,16 +26,13 @@ build('binding', {
       ...['napi', 'build', '--platform', '--release', '--output-dir', 'binding'],
       ...targetOptions(),
       // No loader: `lib/native.ts` is one.
-      ...['--no-js', '--dts', 'index.d.ts', '--', '--locked'],
+      ...['--no-js', '--dts', 'index.d.ts', '--', '--locked', '--lib'],
     ),
 });
 
 function targetOptions() {
-  if (!target) return [];
-  if (!target.includes('-linux-')) return ['--target', target];
-  useZig();
-  const suffix = target.endsWith('-gnu') ? `.${GLIBC}` : '';
-  return ['--target', `${target}${suffix}`, '--cross-compile'];
+  const { triple, isZig } = buildTarget();
+  return [...(triple ? ['--target', triple] : []), ...(isZig ? ['--cross-compile'] : [])];
 }
 
 build('dist', {
