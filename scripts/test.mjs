@@ -1,12 +1,14 @@
 /** Builds, runs every test (those after a failure too), and ends with their count. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
 import { command } from './run.mjs';
 import './setup.mjs';
 
 /** How ava says what became of a test; its own summary leaves out those that passed where one failed. */
 const AVA = {
-  words: ['ava'],
+  // One file more than there are processors: most of them wait rather than compute.
+  words: ['ava', `--concurrency=${availableParallelism() + 1}`],
   passed: /^ {2}[✔√] /gm,
   failed: /^ {2}[✘×] /gm,
   skipped: /^ {2}- \[skip\]/gm,
