@@ -1,4 +1,5 @@
-// As in disconnect.spec.mjs, for sources of every kind: how each hears that its client has left.
+// As in disconnect.spec.mjs, for sources of every kind: how each hears that its client has left. One after the
+// other, where that is to be within a second: an endless source computes as long as it is asked for more.
 
 import { spawn } from 'node:child_process';
 import { createReadStream } from 'node:fs';
@@ -85,7 +86,7 @@ const LATE = {
 
 for (const [how, leave] of WAYS) {
   for (const [what, make] of Object.entries(LATE)) {
-    test(`returned after ${how}, ${what}`, async (t) => {
+    test.serial(`returned after ${how}, ${what}`, async (t) => {
       const [entered, gone] = [deferred(), deferred()];
       const path = `/${how}-${Object.keys(LATE).indexOf(what)}`;
       const get = async ({ signal }) => {
@@ -144,7 +145,7 @@ for (const [how, leave] of WAYS) {
   for (const [what, make] of Object.entries(ENDLESS)) {
     for (const stalls of [false, true]) {
       const whose = stalls ? 'a client that has stalled' : 'a client that reads';
-      test(`${what} runs at ${how} of ${whose}`, async (t) => {
+      test.serial(`${what} runs at ${how} of ${whose}`, async (t) => {
         const gone = deferred();
         let count = 0;
         const made = () => {
