@@ -265,10 +265,11 @@ const LEFT = `
   import { once } from 'node:events';
   import { existsSync, readdirSync } from 'node:fs';
   const count = (directory) => existsSync(directory) ? readdirSync(directory).length : 0;
-  const left = () => [count('/dev/fd'), count('/proc/self/task')].join();
-  // A thread is gone a moment after its end has been told.
+  const left = () => [count('/dev/fd'), count('/proc/self/task')];
+  // A thread is gone a moment after its end has been told, and may still have been there before.
   const settled = async (before) => {
-    while (left() !== before) await new Promise((resolve) => setTimeout(resolve, 10));
+    const more = () => left().some((count, at) => count > before[at]);
+    while (more()) await new Promise((resolve) => setTimeout(resolve, 10));
   };
 `;
 
