@@ -388,7 +388,8 @@ export interface SharedChannel<T = unknown> extends Subscribable {
    * the id that it has there.
    *
    * Rejects with `WAPIX_BACKPLANE_UNAVAILABLE` where the backplane cannot be reached, and as many events
-   * wait as may: then only the subscribers of this process got it. Rejects with `WAPIX_INVALID_EVENT`.
+   * wait as may, or where 100,000 events or 64 MiB are on their way to it: then only the subscribers of this
+   * process got it. Rejects with `WAPIX_INVALID_EVENT`.
    */
   publish(event: ChannelEvent<T>): Promise<string>;
 }

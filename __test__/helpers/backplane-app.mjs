@@ -15,6 +15,25 @@ const answers = {
       return { error: error.code, message: error.message };
     }
   },
+  /** Publishes so many events without waiting: what became of them, by number, those known first before the others. */
+  burst: async ({ count, bytes }) => {
+    const data = 'x'.repeat(bytes);
+    const outcomes = {};
+    const keep = (outcome, number) => {
+      outcomes[outcome] ??= [];
+      outcomes[outcome].push(number);
+    };
+    const publish = async (number) => {
+      try {
+        await news.publish({ data });
+        keep('acknowledged', number);
+      } catch ({ code, message }) {
+        keep(`${code}: ${message}`, number);
+      }
+    };
+    await Promise.all(Array.from({ length: count }, (_, number) => publish(number)));
+    return Object.entries(outcomes);
+  },
   size: () => news.size,
   memory: () => process.memoryUsage.rss(),
 };

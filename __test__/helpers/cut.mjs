@@ -10,7 +10,9 @@ export async function startCut(t, path, bytes = Number.POSITIVE_INFINITY) {
   let to = path;
   let isStopped = false;
   let isGone = false;
+  let attempts = 0;
   const server = createServer((near) => {
+    attempts += 1;
     if (isGone) return near.destroy();
     const pair = [near, connect(to)];
     pairs.add(pair);
@@ -40,6 +42,8 @@ export async function startCut(t, path, bytes = Number.POSITIVE_INFINITY) {
   await once(server, 'listening');
   return {
     url: `redis://127.0.0.1:${server.address().port}`,
+    /** How many connections there were, or were tried. */
+    attempts: () => attempts,
     /** Connections are to another socket from now on; those that there are stay. */
     turnTo(path) {
       to = path;

@@ -28,7 +28,7 @@ use self::{
     event::{Event, FOR_ALL},
     history::{History, Ids, Resume},
     hub::{Group, Subscriber},
-    redis::{Publishing, ToRedis},
+    redis::ToRedis,
     waiting::Waiting,
 };
 pub use self::{
@@ -166,22 +166,12 @@ impl Channel {
         self.options.redis.is_some()
     }
 
-    /// Has Redis have an event, and with it every process. `done` is called on another thread, once.
+    /// Has Redis have an event, and with it every process. `done` is called once: on another thread, or at once
+    /// where more is on its way to Redis than may be.
     pub fn publish_shared(&self, fields: String, topic: Option<String>, done: Published) {
-        let publishing = Publishing {
-            fields,
-            topic,
-            done,
-            sent: None,
-        };
         match self.to_redis.get() {
-            Some(to_redis) => {
-                // Taken for as long as the process runs.
-                let _ = to_redis.send(publishing);
-            }
-            None => (publishing.done)(Ok(
-                self.publish(&publishing.fields, publishing.topic.as_deref())
-            )),
+            Some(to_redis) => to_redis.publish(self, fields, topic, done),
+            None => done(Ok(self.publish(&fields, topic.as_deref()))),
         }
     }
 

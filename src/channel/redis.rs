@@ -5,6 +5,7 @@
 //! the subscribers here without an id: where they come back with the last id, they miss nothing of the stream.
 
 mod entry;
+mod in_flight;
 mod portion;
 mod reading;
 mod writing;
@@ -23,7 +24,10 @@ use tokio::{
     sync::mpsc::{UnboundedSender, unbounded_channel},
 };
 
-use self::entry::Place;
+use self::{
+    entry::Place,
+    in_flight::{InFlight, Permit, TOO_MUCH},
+};
 use super::{Channel, OpenError};
 
 /// Where the stream of a channel is.
@@ -39,15 +43,47 @@ pub struct RedisOptions {
 pub type Published = Box<dyn FnOnce(Result<String, String>) + Send>;
 
 /// An event on its way to Redis.
-pub(super) struct Publishing {
-    pub(super) fields: String,
-    pub(super) topic: Option<String>,
-    pub(super) done: Published,
+struct Publishing {
+    fields: String,
+    topic: Option<String>,
+    done: Published,
     /// Its number among those that the subscribers of this process were sent without an id, where it is one.
-    pub(super) sent: Option<u64>,
+    sent: Option<u64>,
+    _permit: Permit,
 }
 
-pub(super) type ToRedis = UnboundedSender<Publishing>;
+/// Where events are published to.
+pub(super) struct ToRedis {
+    publishings: UnboundedSender<Publishing>,
+    in_flight: Arc<InFlight>,
+}
+
+impl ToRedis {
+    /// Has Redis have an event of `channel`. Where too many are on their way already, its subscribers of this
+    /// process are sent it, as where Redis cannot be reached.
+    pub(super) fn publish(
+        &self,
+        channel: &Channel,
+        fields: String,
+        topic: Option<String>,
+        done: Published,
+    ) {
+        let bytes = fields.len() + topic.as_ref().map_or(0, String::len);
+        let Some(permit) = self.in_flight.enter(bytes) else {
+            let sent = channel.send_here(&fields, topic.as_deref());
+            channel.refuse(sent);
+            return done(Err(TOO_MUCH.to_owned()));
+        };
+        // Taken for as long as the process runs.
+        let _ = self.publishings.send(Publishing {
+            fields,
+            topic,
+            done,
+            sent: None,
+            _permit: permit,
+        });
+    }
+}
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// How long it is waited before it is tried again; twice as long each time, up to the longest.
@@ -94,10 +130,13 @@ pub(super) fn start(
         key: format!("wapix:channel:{name}"),
         written: Arc::default(),
     };
-    let (to_redis, publishings) = unbounded_channel();
+    let (sender, publishings) = unbounded_channel();
     runtime.spawn(stream.clone().read());
     runtime.spawn(stream.write(publishings, options.queue));
-    Ok(to_redis)
+    Ok(ToRedis {
+        publishings: sender,
+        in_flight: InFlight::new(options.queue),
+    })
 }
 
 #[derive(Clone)]
