@@ -82,3 +82,11 @@ withRedis('a Redis that is away is asked for ever more seldom, and found again',
   network.goOn();
   await publish(app);
 });
+
+withRedis('a history longer than Redis can count is one without an end', async (t) => {
+  const app = await startApp(t, {
+    ...(await startRedis(t)),
+    options: { history: { events: 1e19 } },
+  });
+  t.truthy((await app.publish(1)).id);
+});

@@ -26,6 +26,8 @@ const IDLE: Duration = Duration::from_secs(1);
 /// The stream keeps as many, however short the history: who reads it is never quite at its end. More than
 /// cross at a time: while fewer come, none was trimmed before it was read.
 const LEAST_ENTRIES: usize = 1000;
+/// What Redis takes for a number of entries: a history without a limit is kept by as many.
+const MOST_ENTRIES: usize = i64::MAX as usize;
 
 /// A connection, and when Redis answered last.
 type Connection = Option<(MultiplexedConnection, Instant)>;
@@ -151,7 +153,8 @@ impl Stream {
 
     /// What appends the first of what waits, and how many bytes those are.
     fn additions(&self, waiting: &VecDeque<Publishing>) -> (Pipeline, usize) {
-        let most = self.channel.options.history_events.max(LEAST_ENTRIES);
+        let kept = self.channel.options.history_events;
+        let most = kept.clamp(LEAST_ENTRIES, MOST_ENTRIES);
         let mut pipeline = Pipeline::new();
         // All or none: where Redis took some of them, it would not be known which.
         pipeline.atomic();
