@@ -24,8 +24,14 @@ test('a channel is known by its name, and has the options it was made with', (t)
     { history: { events: NaN } },
     { history: { event: 5 } },
     { que: 1 },
+    { history: 500 },
+    500,
+    { backplane: 'redis://localhost' },
+    { backplane: {} },
+    { backplane: null },
+    { backplane: { url: 'redis://localhost', queue: -1 } },
   ]) {
-    t.throws(() => channel('bad', bad), { code: 'WAPIX_INVALID_OPTION' });
+    t.throws(() => channel('bad', bad), { code: 'WAPIX_INVALID_OPTION' }, JSON.stringify(bad));
   }
   t.throws(() => channel(7), { code: 'WAPIX_INVALID_OPTION' });
 });

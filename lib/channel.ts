@@ -185,6 +185,11 @@ function encode(event: ChannelEvent<unknown>): string {
 function readOptions(options: ChannelOptions): Parameters<typeof openChannel>[1] {
   const { slow, backplane } = options;
   const history = options.history ?? {};
+  for (const [name, value] of Object.entries({ options, history })) {
+    if (typeof value === 'object') continue;
+    const message = `the ${name} of a channel are an object, not ${inspect(value)}`;
+    throw new WapixError('WAPIX_INVALID_OPTION', message);
+  }
   const unknown = unknownName(options, NAMES) ?? unknownName(history, HISTORY_NAMES);
   if (unknown !== undefined) throw new WapixError('WAPIX_INVALID_OPTION', unknown);
   if (slow !== undefined && slow !== 'disconnect' && slow !== 'latest') {
@@ -198,8 +203,14 @@ function readOptions(options: ChannelOptions): Parameters<typeof openChannel>[1]
     ...readLimit('heartbeat', 'heartbeat', 'milliseconds', options.heartbeat),
     ...readLimit('retry', 'retry', 'milliseconds', options.retry),
     latest: slow === 'latest',
-    ...(backplane && { redisUrl: backplane.url, redisQueue: backplane.queue }),
+    ...(backplane !== undefined && readBackplane(backplane)),
   };
+}
+
+/** One that is none would make a channel of this process only, and nobody would know. */
+function readBackplane(backplane: Backplane): { redisUrl: string; redisQueue: number } {
+  const { url: redisUrl, queue: redisQueue } = redis(backplane);
+  return { redisUrl, redisQueue };
 }
 
 function checkTopic(topic: unknown): string {
