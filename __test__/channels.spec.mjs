@@ -68,6 +68,28 @@ for (const ioThreads of [1, 3, 0]) {
     await until(() => news.size === 0, 'all have left');
   });
 
+  test(`who has missed thousands of events gets them while others are published, ${on}`, async (t) => {
+    const news = open({ history: { events: 20_000, bytes: 1 << 24 } });
+    const get = (req) => news.subscribe(req, req.query.topic && { topics: [req.query.topic] });
+    const server = await serveGet(t, get, { ioThreads });
+    const publish = (number) => news.publish({ data: number, topic: ['a', 'b'][number % 2] });
+    const [, first] = numbers(8000, 0).map(publish);
+    const coming = numbers(6).map((place) =>
+      subscribe(t, server, place % 2 === 0 ? '/' : '/?topic=a', first),
+    );
+    const COUNT = 12_000;
+    for (const number of numbers(COUNT - 8000, 8000)) {
+      publish(number);
+      if (number % 8 === 0) await turn();
+    }
+    const all = numbers(COUNT - 2, 2);
+    for (const [place, source] of (await Promise.all(coming)).entries()) {
+      const wanted = place % 2 === 1 ? all : all.filter((number) => number % 2 === 0);
+      t.deepEqual(await source.data(wanted.length), wanted);
+      t.is(source.events.length, wanted.length);
+    }
+  });
+
   test(`who left before the first event gets all of them when it comes back, ${on}`, async (t) => {
     const news = open();
     const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });

@@ -82,10 +82,17 @@ impl BodySender {
         if chunk.is_empty() {
             return;
         }
+        self.send_all([chunk]);
+    }
+
+    /// Sends chunks that follow each other, none of them empty.
+    pub(crate) fn send_all(&self, chunks: impl IntoIterator<Item = Bytes>) {
         self.shared.change(|state| {
-            state.sent += chunk.len() as u64;
-            state.count_ahead(chunk.len());
-            state.push(chunk);
+            for chunk in chunks {
+                state.sent += chunk.len() as u64;
+                state.count_ahead(chunk.len());
+                state.push(chunk);
+            }
         });
         self.shared.wake();
     }

@@ -1,7 +1,7 @@
 //! The last events of a channel, for clients that come back.
 
 use std::{
-    collections::VecDeque,
+    collections::{VecDeque, vec_deque},
     hash::{BuildHasher, Hasher, RandomState},
     sync::Arc,
 };
@@ -34,11 +34,11 @@ pub(super) enum Ids {
 }
 
 /// What there is for a client that comes with the id of its last event.
-pub(super) enum Resume<I> {
+pub(super) enum Resume {
     /// It has none.
     New,
-    /// The events after `last`.
-    Missed { last: u128, events: I },
+    /// The events after the one of this number.
+    After(u128),
     /// Some of what it missed is not kept any more, or nobody knows what it was.
     Lost,
 }
@@ -148,24 +148,25 @@ impl History {
         event
     }
 
-    pub(super) fn resume(&self, last_event_id: &str) -> Resume<impl Iterator<Item = &Arc<Event>>> {
+    pub(super) fn resume(&self, last_event_id: &str) -> Resume {
         if last_event_id.is_empty() {
             return Resume::New;
         }
-        let Some(last) = self.ids.number(last_event_id) else {
-            return Resume::Lost;
-        };
+        let last = self.ids.number(last_event_id);
+        last.filter(|last| self.after(*last).is_some())
+            .map_or(Resume::Lost, Resume::After)
+    }
+
+    /// The events after the one of that number; `None` where that is not known any more.
+    pub(super) fn after(&self, last: u128) -> Option<vec_deque::Iter<'_, Arc<Event>>> {
         // Another process may have read more of the stream.
         let is_ahead = last > self.latest && self.ids != Ids::Stream;
         let is_behind = last < self.since && !(last == 0 && self.is_whole);
         if is_ahead || is_behind {
-            return Resume::Lost;
+            return None;
         }
         let had = self.events.partition_point(|event| event.number <= last);
-        Resume::Missed {
-            last,
-            events: self.events.iter().skip(had),
-        }
+        Some(self.events.range(had..))
     }
 }
 
@@ -185,7 +186,9 @@ mod tests {
     /// The numbers of what is sent again, or `None` where that is not known.
     fn missed(history: &History, id: &str) -> Option<Vec<u128>> {
         match history.resume(id) {
-            Resume::Missed { events, .. } => Some(events.map(|event| event.number).collect()),
+            Resume::After(last) => history
+                .after(last)
+                .map(|events| events.map(|event| event.number).collect()),
             Resume::New | Resume::Lost => None,
         }
     }

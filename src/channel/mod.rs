@@ -9,6 +9,7 @@ mod history;
 mod hub;
 mod redis;
 mod registry;
+mod replay;
 mod round;
 mod waiting;
 
@@ -26,7 +27,7 @@ use bytes::Bytes;
 pub(crate) use self::hub::Hub;
 use self::{
     event::{Event, FOR_ALL},
-    history::{History, Ids, Resume},
+    history::{History, Ids},
     hub::{Group, Subscriber},
     redis::ToRedis,
     waiting::Waiting,
@@ -282,15 +283,10 @@ impl Channel {
             sender.set_heartbeat(heartbeat);
         }
         sender.send(Bytes::from(event::retry(self.spread_retry())));
-        let mut state = self.lock();
         // Under the lock: what is published now is either in the history or sent by the group.
+        let (mut state, last) = self.catch_up(&sender, last_event_id, &topics);
         // What it missed is not known yet: it comes back, and gets it.
         let is_too_early = !state.is_loaded && !last_event_id.is_empty();
-        let last = if state.is_loaded {
-            Self::catch_up(&state, &sender, last_event_id, &topics)
-        } else {
-            0
-        };
         let is_ahead = last > state.history.latest();
         let subscriber = Subscriber::new(sender, last.saturating_add(1), topics);
         if is_too_early || hub.is_closing() {
@@ -311,32 +307,6 @@ impl Channel {
         let index = group.insert(subscriber);
         self.size.fetch_add(1, Ordering::Relaxed);
         Some(Subscription { group, index })
-    }
-
-    /// Sends what a client missed, or tells it that this is not known any more; and in either case how
-    /// far it is now, so that it can come back before the next event. The number of the last event it has.
-    fn catch_up(state: &State, sender: &BodySender, last_event_id: &str, topics: &Topics) -> u128 {
-        let history = &state.history;
-        let latest = history.latest();
-        match history.resume(last_event_id) {
-            Resume::New => sender.send(Bytes::from(event::position(&history.id(latest)))),
-            Resume::Lost => sender.send(Bytes::from(event::reset(&history.id(latest)))),
-            Resume::Missed { last, events } => {
-                let mut sent = last;
-                for event in events.filter(|event| event.is_of(topics)) {
-                    sender.send(event.chunk.content());
-                    sent = event.number;
-                }
-                if sent < latest {
-                    sender.send(Bytes::from(event::position(&history.id(latest))));
-                }
-                for event in state.waiting.iter().filter(|event| event.is_of(topics)) {
-                    sender.send(event.chunk.content());
-                }
-                return latest.max(last);
-            }
-        }
-        latest
     }
 
     /// When a client is to come back should its connection break: not all at once. Multiples of the golden
