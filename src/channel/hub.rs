@@ -13,13 +13,15 @@ use tokio::{sync::Notify, task::yield_now, time::Instant};
 use super::{
     Channel, Slow, Topics, event,
     event::Event,
-    round::{Batch, Batches, Round},
+    round::{Batch, Batches, JOIN_UP_TO, Round},
 };
 use crate::body::{BodySender, Offered, Passage, SharedChunk};
 
 /// How many subscribers are written to before other tasks of the I/O side have their turn: about a
 /// millisecond.
 const TURN: usize = 128;
+/// As many bytes as those are given of small events: fewer subscribers are written to where events are large.
+const TURN_BYTES: usize = TURN * JOIN_UP_TO;
 
 /// The groups of one server.
 #[derive(Default)]
@@ -229,16 +231,24 @@ impl Group {
         round.add(lock(&self.waiting).events.drain(..));
         {
             let mut subscribers = lock(&self.subscribers);
-            let turn = round.advance(TURN, subscribers.capacity());
+            let places = subscribers.capacity();
+            let turn = round.turn(TURN, places);
+            let mut end = turn.end;
             let now = Instant::now();
             let mut batches = round.batches();
+            let mut bytes = 0;
             for index in turn {
                 if let Some(subscriber) = subscribers.get_mut(index) {
-                    self.write(&mut batches, subscriber, now);
+                    bytes += self.write(&mut batches, subscriber, now);
+                }
+                if bytes >= TURN_BYTES {
+                    end = index + 1;
+                    break;
                 }
             }
+            drop(batches);
+            round.advance(end, places);
         }
-        round.settle();
         let mut waiting = lock(&self.waiting);
         waiting.is_fed = !(round.is_over() && waiting.events.is_empty());
         waiting.is_fed
@@ -253,7 +263,9 @@ impl Group {
         }
     }
 
-    fn write(&self, batches: &mut Batches<'_>, subscriber: &mut Subscriber, now: Instant) {
+    /// Gives a subscriber what it has not had. How many bytes that is.
+    fn write(&self, batches: &mut Batches<'_>, subscriber: &mut Subscriber, now: Instant) -> usize {
+        let mut bytes = 0;
         let Subscriber {
             outlet,
             wants,
@@ -265,21 +277,25 @@ impl Group {
                 && let Some(number) = event.restarts_beyond
             {
                 if wants.from > number {
+                    bytes += event.chunk.len();
                     self.offer(outlet, &event.chunk, wants, batch, now);
                     wants.from = 1;
                 }
                 continue;
             }
             if wants.all_of(batch) {
+                bytes += batch.joined.len();
                 self.offer(outlet, &batch.joined, wants, batch, now);
                 continue;
             }
             for event in wants.of(batch) {
+                bytes += event.chunk.len();
                 if !self.offer(outlet, &event.chunk, wants, batch, now) {
                     break;
                 }
             }
         }
+        bytes
     }
 
     /// Writes a chunk, of what is wanted of a batch. Whether more of that is to be written.
@@ -327,6 +343,40 @@ impl Group {
                 self.channel
                     .retry_after_shutdown(place * of + index, count * of),
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::{
+        body::{StreamBody, stream_body},
+        channel::ChannelOptions,
+    };
+
+    #[test]
+    fn a_turn_ends_after_so_many_subscribers_and_sooner_where_events_are_large() {
+        for (length, written) in [(10, TURN), (TURN_BYTES / 4, 4), (2 * TURN_BYTES, 1)] {
+            let channel = Arc::new(Channel::new(0, ChannelOptions::default()));
+            let group = Group::new(channel, Arc::default());
+            let mut bodies: Vec<StreamBody> = Vec::new();
+            for _ in 0..2 * TURN {
+                let (sender, body) = stream_body(None);
+                group.insert(Subscriber::new(sender, 1, None));
+                bodies.push(body);
+            }
+            let event = Event::new(1, "a-1", &"x".repeat(length), None);
+            group.push(Arc::new(event));
+            assert!(group.write_turn(), "others are next");
+            let mut context = Context::from_waker(Waker::noop());
+            let have = bodies
+                .iter_mut()
+                .map(|body| body.poll_chunk(&mut context).is_ready())
+                .filter(|is_ready| *is_ready);
+            assert_eq!(have.count(), written, "{length}");
         }
     }
 }

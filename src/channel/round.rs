@@ -7,7 +7,7 @@ use super::event::Event;
 use crate::body::SharedChunk;
 
 /// Events that have come in the meantime are written as one up to this size, in bytes.
-const JOIN_UP_TO: usize = 16 * 1024;
+pub(super) const JOIN_UP_TO: usize = 16 * 1024;
 
 /// Events that not every subscriber has been given.
 #[derive(Default)]
@@ -48,10 +48,14 @@ impl Round {
         self.events.is_empty()
     }
 
-    /// Goes on by at most `turn` of `places`: those are to be given what is here.
-    pub(super) fn advance(&mut self, turn: usize, places: usize) -> Range<usize> {
+    /// Who is next of `places`, at most so many: those are to be given what is here.
+    pub(super) fn turn(&self, most: usize, places: usize) -> Range<usize> {
         let start = self.next.index.min(places);
-        let end = places.min(start + turn);
+        start..places.min(start + most)
+    }
+
+    /// Those before `end` of `places` have been given what is here: lets go of what all have.
+    pub(super) fn advance(&mut self, end: usize, places: usize) {
         self.next.index = end;
         if end == places {
             self.next = Place {
@@ -59,11 +63,6 @@ impl Round {
                 index: 0,
             };
         }
-        start..end
-    }
-
-    /// Lets go of the events that all have been given.
-    pub(super) fn settle(&mut self) {
         while self.ends.front().is_some_and(|end| *end <= self.next) {
             self.ends.pop_front();
             self.events.pop_front();
@@ -174,7 +173,8 @@ mod tests {
         }
 
         fn turn(&mut self, turn: usize) {
-            let range = self.round.advance(turn, self.all.len());
+            let range = self.round.turn(turn, self.all.len());
+            let end = range.end;
             let mut batches = self.round.batches();
             for (seen, given) in self.all[range].iter_mut().flatten() {
                 while let Some((batch, end)) = batches.after(*seen) {
@@ -184,7 +184,7 @@ mod tests {
                 }
                 assert_eq!(*seen, self.published);
             }
-            self.round.settle();
+            self.round.advance(end, self.all.len());
         }
 
         fn given(&self) -> Vec<&str> {
