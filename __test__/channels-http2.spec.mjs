@@ -8,7 +8,7 @@ import { within } from './helpers/deadline.mjs';
 import { EventParser } from './helpers/event-source.mjs';
 import { once, until } from './helpers/events.mjs';
 import { session } from './helpers/http2.mjs';
-import { serveGet } from './helpers/server.mjs';
+import { serveGet, stop } from './helpers/server.mjs';
 
 let names = 0;
 
@@ -46,6 +46,27 @@ for (const ioThreads of [1, 0]) {
       t.is(fresh.got().length, 1);
     });
   }
+
+  test(`a server that closes ends its subscribers' streams, who are told when to come back, ioThreads: ${ioThreads}`, async (t) => {
+    const news = channel(`http2 ${names++}`, { retry: 500 });
+    const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });
+    const client = await session(t, server);
+    const subscribers = await Promise.all([subscribe(client), subscribe(client)]);
+    await until(() => news.size === 2, 'both are there');
+    const id = news.publish({ data: 'last' });
+    const ends = subscribers.map(({ stream }) => once(stream, 'end'));
+    await stop(server);
+    await Promise.all(ends);
+    for (const { stream, parser } of subscribers) {
+      t.is(stream.rstCode, 0);
+      t.deepEqual(parser.events, [
+        { type: 'message', data: 'last', lastEventId: id },
+        { type: 'reconnect', data: '', lastEventId: id },
+      ]);
+    }
+    t.deepEqual(subscribers.map(({ parser }) => parser.retry).sort(), [500, 750]);
+    t.is(news.size, 0);
+  });
 
   test(`a slow subscriber's stream is reset, and the others of its connection go on, ioThreads: ${ioThreads}`, async (t) => {
     const news = channel(`http2 ${names++}`, { queue: 64 * 1024 });

@@ -17,11 +17,12 @@ const numbers = (count, first = 1) => Array.from({ length: count }, (_, index) =
 for (const ioThreads of [1, 3, 0]) {
   const on = ioThreads === 0 ? "in Node's event loop" : `on I/O threads: ${ioThreads}`;
 
-  test(`nothing comes before what a slow client waits for, nor into it, ${on}`, async (t) => {
+  test(`nothing comes before what a slow client waits for, nor into it, nor does another wait, ${on}`, async (t) => {
     const news = open({ queue: 1 << 26 });
     const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });
     const slow = await subscribe(t, server);
-    await until(() => news.size === 1, 'it is subscribed');
+    const quick = await subscribe(t, server);
+    await until(() => news.size === 2, 'both are subscribed');
     let published = 0;
     const publish = (text) => {
       published += 1;
@@ -36,6 +37,9 @@ for (const ioThreads of [1, 3, 0]) {
         await turn();
       }
       const waiting = published;
+      await quick.until(({ events }) => events.length === waiting, 'all of it, for the other');
+      t.true(slow.events.length < waiting);
+      t.is(news.size, 2);
       slow.response.socket.resume();
       // Small ones, for which there is room wherever the client has read a little.
       const readOn = () => {

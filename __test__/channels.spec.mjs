@@ -214,6 +214,48 @@ for (const ioThreads of [1, 3, 0]) {
     t.deepEqual(said, ['join ada 1', 'join bob 2', 'leave bob 1', 'leave ada 0']);
   });
 
+  test(`who joins and leaves can be published where it is told, ${on}`, async (t) => {
+    const room = open();
+    for (const event of ['join', 'leave']) {
+      room.on(event, (req) => room.publish({ event, data: `${req.params.who}, ${room.size}` }));
+    }
+    const server = await serve(
+      t,
+      { '/:who': { get: (req) => room.subscribe(req) } },
+      { ioThreads },
+    );
+    const ada = await subscribe(t, server, '/ada');
+    await ada.until(({ events }) => events.length === 1, 'its own coming');
+    const bob = await subscribe(t, server, '/bob');
+    await ada.until(({ events }) => events.length === 2, 'the coming of another');
+    bob.leave();
+    await ada.until(({ events }) => events.length === 3, 'its leaving');
+    t.deepEqual(
+      ada.events.map(({ type, data }) => `${type} ${data}`),
+      ['join ada, 1', 'join bob, 2', 'leave bob, 1'],
+    );
+  });
+
+  test(`whose server closes leaves, once, before the server has closed, ${on}`, async (t) => {
+    const room = open();
+    const said = [];
+    room.on('join', (req) => said.push(`join ${req.params.who}`));
+    room.on('leave', (req) => said.push(`leave ${req.params.who}`));
+    const routes = { '/:who': { get: (req) => room.subscribe(req) } };
+    const server = await serve(t, routes, { ioThreads });
+    const other = await serve(t, routes, { ioThreads });
+    await Promise.all(['/ada', '/bob'].map((path) => subscribe(t, server, path)));
+    const cleo = await subscribe(t, other, '/cleo');
+    await until(() => said.length === 3, 'all have joined');
+    await stop(server);
+    t.deepEqual(said.slice(3).sort(), ['leave ada', 'leave bob']);
+    t.is(room.size, 1);
+    cleo.leave();
+    await until(() => said.length === 6, 'the last leaves');
+    t.is(said[5], 'leave cleo');
+    t.is(room.size, 0);
+  });
+
   test(`who leaves before it is subscribed never came, ${on}`, async (t) => {
     const room = open();
     const said = [];
