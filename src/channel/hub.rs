@@ -106,7 +106,7 @@ pub(super) struct Group {
 /// What was published and has not begun its round.
 #[derive(Default)]
 struct Waiting {
-    events: Vec<Arc<Event>>,
+    events: VecDeque<Arc<Event>>,
     /// How many events there were, with these.
     published: u64,
     /// The hub knows of the group.
@@ -215,7 +215,7 @@ impl Group {
     pub(super) fn push(self: &Arc<Self>, event: Arc<Event>) {
         let is_new = {
             let mut waiting = lock(&self.waiting);
-            waiting.events.push(event);
+            waiting.events.push_back(event);
             waiting.published += 1;
             !std::mem::replace(&mut waiting.is_fed, true)
         };
@@ -228,7 +228,7 @@ impl Group {
     /// Writes what there is to the next subscribers. Whether there is more to do.
     fn write_turn(&self) -> bool {
         let mut round = lock(&self.round);
-        round.add(lock(&self.waiting).events.drain(..));
+        round.add(&mut lock(&self.waiting).events);
         {
             let mut subscribers = lock(&self.subscribers);
             let places = subscribers.capacity();

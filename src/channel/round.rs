@@ -9,10 +9,15 @@ use crate::body::SharedChunk;
 /// Events that have come in the meantime are written as one up to this size, in bytes.
 pub(super) const JOIN_UP_TO: usize = 16 * 1024;
 
+/// How many bytes of events are on their way at a time, where it is more than one: what is given to one
+/// subscriber after the other is bounded, however much has come.
+const WINDOW: usize = 256 * 1024;
+
 /// Events that not every subscriber has been given.
 #[derive(Default)]
 pub(super) struct Round {
     events: VecDeque<Arc<Event>>,
+    bytes: usize,
     /// Of each event, where all have it: where it was when the event came, a round later.
     ends: VecDeque<Place>,
     /// How many events came before these.
@@ -29,9 +34,14 @@ struct Place {
 }
 
 impl Round {
-    /// What has come: those who are next get it first.
-    pub(super) fn add(&mut self, events: impl Iterator<Item = Arc<Event>>) {
-        self.events.extend(events);
+    /// Takes what has come, as much as there is room for: those who are next get it first.
+    pub(super) fn add(&mut self, waiting: &mut VecDeque<Arc<Event>>) {
+        while let Some(event) = waiting.front()
+            && (self.is_over() || self.bytes + event.chunk.len() <= WINDOW)
+        {
+            self.bytes += event.chunk.len();
+            self.events.extend(waiting.pop_front());
+        }
         let end = Place {
             rounds: self.next.rounds + 1,
             ..self.next
@@ -65,7 +75,8 @@ impl Round {
         }
         while self.ends.front().is_some_and(|end| *end <= self.next) {
             self.ends.pop_front();
-            self.events.pop_front();
+            let event = self.events.pop_front();
+            self.bytes -= event.map_or(0, |event| event.chunk.len());
             self.given += 1;
         }
         if self.is_over() {
@@ -169,7 +180,7 @@ mod tests {
             self.published += 1;
             let fields = self.published.to_string();
             let event = Event::notice(self.published.into(), &fields);
-            self.round.add(std::iter::once(Arc::new(event)));
+            self.round.add(&mut VecDeque::from([Arc::new(event)]));
         }
 
         fn turn(&mut self, turn: usize) {
@@ -257,10 +268,23 @@ mod tests {
         let mut round = Round::default();
         let large = "x".repeat(JOIN_UP_TO / 2);
         let events = [&large, &large, &large].map(|text| Arc::new(Event::notice(1, text)));
-        round.add(events.into_iter());
+        round.add(&mut VecDeque::from(events));
         let mut batches = round.batches();
         let lengths =
             [0, 2, 3].map(|seen| batches.after(seen).map(|(batch, _)| batch.events.len()));
         assert_eq!(lengths, [Some(2), Some(1), None]);
+    }
+    #[test]
+    fn so_much_is_on_its_way_at_a_time_and_at_least_one_event() {
+        let event = |length| Arc::new(Event::notice(1, &"x".repeat(length)));
+        let lengths = [WINDOW / 2, WINDOW / 2, 1, 2 * WINDOW, 1];
+        let mut waiting: VecDeque<_> = lengths.map(event).into();
+        let mut round = Round::default();
+        for given in [2, 3, 4, 5] {
+            round.add(&mut waiting);
+            round.advance(0, 0);
+            assert_eq!(round.given(), given);
+        }
+        assert!(round.is_over() && waiting.is_empty());
     }
 }
