@@ -64,6 +64,11 @@ impl Event {
         }
     }
 
+    /// How much memory it takes, about.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.chunk.len()
+    }
+
     /// Whether a subscriber of `topics` gets it. What has no topic is for everybody.
     pub(super) fn is_of(&self, topics: &Topics) -> bool {
         match (&self.topic, topics) {

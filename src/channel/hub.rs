@@ -11,8 +11,9 @@ use slab::Slab;
 use tokio::{sync::Notify, task::yield_now, time::Instant};
 
 use super::{
-    Channel, Slow, Topics, event,
-    event::Event,
+    Channel, Slow, Topics,
+    backlog::Backlog,
+    event::{self, Event},
     round::{Batch, Batches, JOIN_UP_TO, Round},
 };
 use crate::body::{BodySender, Offered, Passage, SharedChunk};
@@ -103,12 +104,8 @@ pub(super) struct Group {
     subscribers: Mutex<Slab<Subscriber>>,
 }
 
-/// What was published and has not begun its round.
-#[derive(Default)]
 struct Waiting {
-    events: VecDeque<Arc<Event>>,
-    /// How many events there were, with these.
-    published: u64,
+    backlog: Backlog,
     /// The hub knows of the group.
     is_fed: bool,
 }
@@ -168,10 +165,14 @@ impl Subscriber {
 
 impl Group {
     pub(super) fn new(channel: Arc<Channel>, hub: Arc<Hub>) -> Arc<Self> {
+        let waiting = Waiting {
+            backlog: Backlog::new(channel.options.queue),
+            is_fed: false,
+        };
         let group = Arc::new(Self {
             channel,
             hub,
-            waiting: Mutex::default(),
+            waiting: Mutex::new(waiting),
             round: Mutex::default(),
             subscribers: Mutex::default(),
         });
@@ -193,7 +194,7 @@ impl Group {
 
     /// Under the channel's lock, as [`Group::push`] is: what is published from now on it is given.
     pub(super) fn insert(&self, subscriber: Subscriber) -> usize {
-        let seen = lock(&self.waiting).published;
+        let seen = lock(&self.waiting).backlog.published();
         lock(&self.subscribers).insert(Subscriber { seen, ..subscriber })
     }
 
@@ -211,24 +212,29 @@ impl Group {
         groups.fed.retain(is_other);
     }
 
-    /// Has an event written to the subscribers.
-    pub(super) fn push(self: &Arc<Self>, event: Arc<Event>) {
-        let is_new = {
+    /// Has an event written to the subscribers. Whether there is room for more.
+    pub(super) fn push(self: &Arc<Self>, event: Arc<Event>) -> bool {
+        let (has_room, is_new) = {
             let mut waiting = lock(&self.waiting);
-            waiting.events.push_back(event);
-            waiting.published += 1;
-            !std::mem::replace(&mut waiting.is_fed, true)
+            let has_room = waiting.backlog.push(event);
+            (has_room, !std::mem::replace(&mut waiting.is_fed, true))
         };
         if is_new {
             lock(&self.hub.groups).fed.push_back(Arc::clone(self));
             self.hub.ready.notify_one();
         }
+        has_room
+    }
+
+    /// Has `restart` written to the subscribers, and nothing of what waits.
+    pub(super) fn skip(&self, restart: Arc<Event>) {
+        lock(&self.waiting).backlog.skip(restart);
     }
 
     /// Writes what there is to the next subscribers. Whether there is more to do.
     fn write_turn(&self) -> bool {
         let mut round = lock(&self.round);
-        round.add(&mut lock(&self.waiting).events);
+        round.add(&mut lock(&self.waiting).backlog);
         {
             let mut subscribers = lock(&self.subscribers);
             let places = subscribers.capacity();
@@ -250,13 +256,13 @@ impl Group {
             round.advance(end, places);
         }
         let mut waiting = lock(&self.waiting);
-        waiting.is_fed = !(round.is_over() && waiting.events.is_empty());
+        waiting.is_fed = !(round.is_over() && waiting.backlog.is_empty());
         waiting.is_fed
     }
 
     /// Writes what was published before this to all.
     async fn finish(&self) {
-        let published = lock(&self.waiting).published;
+        let published = lock(&self.waiting).backlog.published();
         while lock(&self.round).given() < published {
             self.write_turn();
             yield_now().await;

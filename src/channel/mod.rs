@@ -4,6 +4,7 @@
 //! subscribes. What is published is encoded once, kept in the `history`, and handed to the `hub` of
 //! every server that has subscribers; that one's I/O side writes it to each of them.
 
+mod backlog;
 mod event;
 mod history;
 mod hub;
@@ -336,7 +337,10 @@ impl State {
     /// Under the lock: every group gets the events in the same order.
     fn push(&self, event: &Arc<Event>) {
         for group in &self.groups {
-            group.push(Arc::clone(event));
+            if !group.push(Arc::clone(event)) {
+                let latest = self.history.id(self.history.latest());
+                group.skip(Arc::new(Event::restart(0, &latest)));
+            }
         }
     }
 }
