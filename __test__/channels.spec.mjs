@@ -68,6 +68,28 @@ for (const ioThreads of [1, 3, 0]) {
     await until(() => news.size === 0, 'all have left');
   });
 
+  test(`large events and small ones come whole and in order, live and again, ${on}`, async (t) => {
+    const news = open({ queue: 1 << 26, history: { bytes: 1 << 26 } });
+    const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });
+    const lengths = [1, 300_000, 2, 3, 3_000_000, 4, 262_144, 262_145, 5, 300_000, 300_000, 6];
+    const [quick, slow] = [await subscribe(t, server), await subscribe(t, server)];
+    await until(() => news.size === 2, 'both are there');
+    slow.response.socket.pause();
+    const { lastEventId } = quick;
+    for (const length of lengths) news.publish({ data: 'x'.repeat(length) });
+    const ofAll = ({ events }) => events.length === lengths.length;
+    await quick.until(ofAll, 'all, for who reads');
+    slow.response.socket.resume();
+    const again = await subscribe(t, server, '/', lastEventId);
+    for (const source of [quick, slow, again]) {
+      await source.until(ofAll, 'all');
+      t.deepEqual(
+        source.events.map(({ data }) => data.length),
+        lengths,
+      );
+    }
+  });
+
   test(`who has missed thousands of events gets them while others are published, ${on}`, async (t) => {
     const news = open({ history: { events: 20_000, bytes: 1 << 24 } });
     const get = (req) => news.subscribe(req, req.query.topic && { topics: [req.query.topic] });
@@ -170,6 +192,8 @@ for (const ioThreads of [1, 3, 0]) {
           news.publish({ data });
           await turn();
         }
+        // Not in one piece.
+        news.publish({ data: data.repeat(100) });
         client.resume();
         const last = `data: round ${round}\n\n\r\n`;
         news.publish({ data: `round ${round}` });
@@ -189,7 +213,7 @@ for (const ioThreads of [1, 3, 0]) {
       // The first is where it began.
       t.deepEqual(
         Array.from(numbered, ([, number]) => Number(number)),
-        [0, ...numbers(1803)],
+        [0, ...numbers(1806)],
       );
     });
   }

@@ -1,6 +1,7 @@
 // Faults under load: whatever breaks, each client's sequence of event ids is complete and in order.
 
 import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -311,4 +312,36 @@ onUnixSocket('1,000 that do not read hold up nobody, and miss nothing', async (t
   for (const source of slow) source.resume();
   await allComplete(t, [...slow, ...fast], last, { acknowledged });
   t.is(connectionsOf(slow), 2 * SLOW, 'each was disconnected, and came back');
+});
+
+onUnixSocket('of an event larger than a queue there is one, for all who do not read', async (t) => {
+  const [COUNT, LENGTH] = [40, 4_000_000];
+  const root = mkdtempSync(join(tmpdir(), 'wapix-large-'));
+  t.teardown(() => rmSync(root, { recursive: true }));
+  const path = join(root, 'socket');
+  const app = await startApp(t, { where: { path } });
+  const follow = () => {
+    const client = { socket: connect(path), length: 0, last: '' };
+    t.teardown(() => client.socket.destroy());
+    client.socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    client.socket.setEncoding('latin1').on('data', (text) => {
+      client.length += text.length;
+      client.last = (client.last + text).slice(-100);
+    });
+    return client;
+  };
+  const slow = Array.from({ length: COUNT }, follow);
+  const fast = follow();
+  await until(async () => (await app.ask('size')) === COUNT + 1, 'all are subscribed');
+  for (const { socket } of slow) socket.pause();
+  const before = await app.ask('memory');
+  await app.publish('x'.repeat(LENGTH));
+  // All have been given the event before this one.
+  await app.publish('last');
+  const hasAll = ({ length, last }) => length > LENGTH && last.includes('data: last\n\n');
+  await until(() => hasAll(fast), 'both events');
+  const more = (await app.ask('memory')) - before;
+  t.true(more < (COUNT * LENGTH) / 2, `${more} bytes more`);
+  for (const { socket } of slow) socket.resume();
+  await until(() => slow.every(hasAll), 'both events, for all');
 });

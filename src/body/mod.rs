@@ -30,7 +30,7 @@ pub(crate) use self::{
     passage::{Abort, Drained, Passage, Passed},
     placeholder::{StandsFor, before_placeholder},
     rest::{Next, Rest},
-    shared_chunk::{Offered, SharedChunk},
+    shared_chunk::{LARGE, Offered, SharedChunk},
     stream::{StreamBody, stream_body},
 };
 

@@ -26,7 +26,8 @@ pub(crate) trait Passage: Abort {
     /// [`Passage::write`].
     fn is_taken_over(&self) -> bool;
 
-    /// [`Passage::write`] of whole events, at `now`.
+    /// [`Passage::write`] of whole events, at `now`. What is [`LARGE`](super::LARGE) has to wait, and what comes
+    /// after it.
     fn write_event(&self, bytes: &[u8], now: Instant) -> Passed;
 
     /// When that was the last time.

@@ -16,6 +16,7 @@ use super::{
     framing::{CHUNK_END, CHUNK_SIZE, Framing, chunk_size},
     placeholder,
     rest::Next,
+    shared_chunk::LARGE,
 };
 use crate::{
     config::{FIRST_STREAM_WINDOW, STREAM_WINDOW},
@@ -204,6 +205,8 @@ pub(super) struct State {
     pub(super) queued: usize,
     /// How many bytes wait before them, where there is a subscription: what it missed.
     pub(super) ahead: usize,
+    /// The first of `chunks` is the rest of one of which a piece was taken.
+    pub(super) is_begun: bool,
     /// Small chunks, gathered; always later than `chunks`.
     tail: BytesMut,
     pub(super) end: Option<End>,
@@ -345,12 +348,19 @@ impl State {
     }
 
     pub(super) fn pop(&mut self) -> Option<Bytes> {
-        let Some(chunk) = self.chunks.pop_front() else {
+        let Some(mut chunk) = self.chunks.pop_front() else {
             return (!self.tail.is_empty()).then(|| self.tail.split().freeze());
         };
-        let ahead = chunk.len().min(self.ahead);
-        self.ahead -= ahead;
-        self.queued = self.queued.saturating_sub(chunk.len() - ahead);
+        if !std::mem::take(&mut self.is_begun) {
+            let ahead = chunk.len().min(self.ahead);
+            self.ahead -= ahead;
+            self.queued = self.queued.saturating_sub(chunk.len() - ahead);
+        }
+        if self.is_subscribed && chunk.len() > LARGE {
+            // Its connection copies what it is given, and the chunk is one for all.
+            self.chunks.push_front(chunk.split_off(LARGE));
+            self.is_begun = true;
+        }
         Some(chunk)
     }
 

@@ -11,6 +11,10 @@ use super::{
     sender::{End, State},
 };
 
+/// A larger chunk leaves in pieces of this size, in bytes: its connection copies what its client does not take at
+/// once, and each has one that waits.
+pub(crate) const LARGE: usize = 256 * 1024;
+
 /// A chunk, and the same as one of a chunked response (RFC 9112, 7.1).
 #[derive(Clone)]
 pub(crate) struct SharedChunk {
@@ -138,6 +142,7 @@ impl BodySender {
     pub(crate) fn abort(&self) {
         let (passage, abort, waker) = {
             let mut state = self.shared.lock();
+            state.is_begun = false;
             state.clear();
             state.end = Some(End::Failed);
             (state.passage.take(), state.abort.take(), state.waker.take())
@@ -167,9 +172,9 @@ impl State {
         }
     }
 
-    /// Nothing that waits is sent.
+    /// Nothing that waits is sent, but for the rest of what has begun to be.
     fn clear(&mut self) {
-        self.chunks.clear();
+        self.chunks.truncate(usize::from(self.is_begun));
         (self.queued, self.ahead) = (0, 0);
     }
 
@@ -183,7 +188,7 @@ impl State {
         let Some((passage, Framing::Chunked)) = &self.passage else {
             return Passed::Not;
         };
-        if !self.is_empty() || self.waker.is_none() {
+        if !self.is_empty() || self.waker.is_none() || chunk.len() > LARGE {
             return Passed::Not;
         }
         let passed = passage.write(&chunk.framed);
@@ -220,5 +225,27 @@ mod tests {
         }
         sender.shared.lock().pop().expect("it waits");
         assert_eq!([offer(), offer()], [Offered::Taken, Offered::Full]);
+    }
+
+    #[test]
+    fn a_large_chunk_leaves_in_pieces_and_nothing_takes_the_place_of_the_rest_of_it() {
+        let (sender, _body) = stream_body(None);
+        let pop = || sender.shared.lock().pop().map(|piece| piece.len());
+        let large = SharedChunk::new(&[&vec![b'x'; 2 * LARGE + 1]]);
+        let newest = SharedChunk::new(&[b"y"]);
+        sender.subscribe();
+        for _ in 0..2 {
+            sender.offer(&large, usize::MAX, Instant::now());
+        }
+        assert_eq!(pop(), Some(LARGE));
+        sender.replace(&newest);
+        assert_eq!([pop(), pop(), pop()], [Some(LARGE), Some(1), Some(1)]);
+        sender.offer(&large, LIMIT, Instant::now());
+        assert_eq!(pop(), Some(LARGE));
+        // The rest of it is in no queue.
+        assert_eq!(sender.offer(&large, LIMIT, Instant::now()), Offered::Taken);
+        assert_eq!(sender.offer(&newest, LIMIT, Instant::now()), Offered::Full);
+        sender.abort();
+        assert_eq!(pop(), None);
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{Inner, Socket};
-use crate::body::{Abort, Drained, FileRange, Passage, Passed, Rest};
+use crate::body::{Abort, Drained, FileRange, LARGE, Passage, Passed, Rest};
 
 impl<S: Socket> Abort for Mutex<Inner<S>> {
     fn abort(&self) {
@@ -61,6 +61,10 @@ impl<S: Socket> Passage for Mutex<Inner<S>> {
 
     fn write_event(&self, bytes: &[u8], now: Instant) -> Passed {
         let mut inner = lock(self);
+        if bytes.len() > LARGE {
+            inner.idle = false;
+            return Passed::Not;
+        }
         let passed = inner.pass(bytes);
         if passed != Passed::Not {
             inner.last_event = Some(now);
