@@ -15,24 +15,25 @@ const answers = {
       return { error: error.code, message: error.message };
     }
   },
-  /** Publishes so many events without waiting: what became of them, by number, those known first before the others. */
-  burst: async ({ count, bytes }) => {
-    const data = 'x'.repeat(bytes);
-    const outcomes = {};
+  /**
+   * Publishes events of so many bytes each without waiting: the numbers of those that came to the same, what was
+   * known first before the rest.
+   */
+  burst: async (lengths) => {
+    const outcomes = new Map();
     const keep = (outcome, number) => {
-      outcomes[outcome] ??= [];
-      outcomes[outcome].push(number);
+      outcomes.set(outcome, [...(outcomes.get(outcome) ?? []), number]);
     };
-    const publish = async (number) => {
+    const publish = async (length, number) => {
       try {
-        await news.publish({ data });
+        await news.publish({ data: 'x'.repeat(length) });
         keep('acknowledged', number);
       } catch ({ code, message }) {
         keep(`${code}: ${message}`, number);
       }
     };
-    await Promise.all(Array.from({ length: count }, (_, number) => publish(number)));
-    return Object.entries(outcomes);
+    await Promise.all(lengths.map(publish));
+    return [...outcomes];
   },
   size: () => news.size,
   memory: () => process.memoryUsage.rss(),
