@@ -108,11 +108,19 @@ struct State {
     sent_here: u64,
     /// Those of them that wait for Redis.
     waiting: Waiting,
-    /// The greatest number of an event that there was, by what a client or Redis has said, and that has not been
-    /// read here: either it will be, or Redis has lost it.
-    ahead: Option<u128>,
+    ahead: Ahead,
     /// One for each server that has subscribers.
     groups: Vec<Arc<Group>>,
+}
+
+/// The greatest numbers of events that there were, as was said, and that have not been read here: either they
+/// will be, or Redis has lost them.
+#[derive(Clone, Copy, Default)]
+struct Ahead {
+    /// By a client, who may name any.
+    named: Option<u128>,
+    /// By Redis, of those that were sent here before it had them.
+    taken: Option<u128>,
 }
 
 /// A subscriber's place in its channel; dropped, it leaves.
@@ -134,7 +142,7 @@ impl Channel {
                 is_loaded: is_own,
                 sent_here: 0,
                 waiting: Waiting::default(),
-                ahead: None,
+                ahead: Ahead::default(),
                 groups: Vec::new(),
             }),
             size: AtomicUsize::new(0),
@@ -208,24 +216,23 @@ impl Channel {
         state.push(&Arc::new(event));
     }
 
-    /// The number of the last event that there is said to have been, where it has not been read here.
-    fn ahead(&self) -> Option<u128> {
+    fn ahead(&self) -> Ahead {
         self.lock().ahead
     }
 
-    /// All that Redis had when there was said to be the event `ahead` has been read: who still waits for what
-    /// comes after it has an id of what Redis has lost.
-    fn settle_ahead(&self, ahead: u128) {
+    /// All that Redis had when that was said has been read: who still waits for what comes after it has an id of
+    /// what Redis has lost.
+    fn settle(&self, ahead: Ahead) {
         let mut state = self.lock();
         let latest = state.history.latest();
-        if latest < ahead {
+        if Some(latest) < ahead.named.max(ahead.taken) {
             let event = Event::restart(latest + 1, &state.history.id(latest));
             state.push(&Arc::new(event));
         }
-        state.waiting.read(ahead);
-        if state.ahead == Some(ahead) {
-            state.ahead = None;
+        if let Some(taken) = ahead.taken {
+            state.waiting.read(taken);
         }
+        state.ahead.forget(ahead);
     }
 
     /// An event that Redis has. Where it was `sent` here the subscribers have it, but not its id.
@@ -250,7 +257,7 @@ impl Channel {
         let number = state.history.number(id);
         if state.waiting.take(sent, number) {
             // It may never be read: the stream is trimmed, or lost.
-            state.ahead = state.ahead.max(number);
+            state.ahead.taken = state.ahead.taken.max(number);
         }
     }
 
@@ -297,7 +304,7 @@ impl Channel {
             return None;
         }
         if is_ahead {
-            state.ahead = state.ahead.max(Some(last));
+            state.ahead.named = state.ahead.named.max(Some(last));
         }
         let found = state.groups.iter().find(|group| group.is_of(hub));
         let group = found.map(Arc::clone).unwrap_or_else(|| {
@@ -333,6 +340,14 @@ impl Channel {
     }
 }
 
+impl Ahead {
+    /// Those of `settled` that nothing greater has been said of since.
+    fn forget(&mut self, settled: Self) {
+        self.named = self.named.filter(|named| Some(*named) > settled.named);
+        self.taken = self.taken.filter(|taken| Some(*taken) > settled.taken);
+    }
+}
+
 impl State {
     /// Under the lock: every group gets the events in the same order.
     fn push(&self, event: &Arc<Event>) {
@@ -358,5 +373,34 @@ impl Drop for Subscription {
                 .retain(|group| !Arc::ptr_eq(group, &self.group));
             self.group.leave_hub();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_redis_took_while_it_was_read_waits_to_be_read_whatever_number_a_client_names() {
+        let redis = RedisOptions {
+            url: String::new(),
+            queue: 1,
+        };
+        let options = ChannelOptions {
+            redis: Some(redis),
+            ..ChannelOptions::default()
+        };
+        let channel = Channel::new(0, options);
+        channel.load(std::iter::empty(), true, None);
+        channel.lock().ahead.named = Some(u128::MAX);
+        let before = channel.ahead();
+        let sent = channel.send_here("data: 1\n", None);
+        channel.taken(sent, "5-0");
+        channel.settle(before);
+        assert_eq!(channel.lock().waiting.iter().count(), 1);
+        // Redis has lost it.
+        channel.settle(channel.ahead());
+        assert_eq!(channel.lock().waiting.iter().count(), 0);
+        assert!(channel.ahead().named.max(channel.ahead().taken).is_none());
     }
 }

@@ -113,8 +113,8 @@ impl Stream {
                 self.received(entry);
                 progress.read.clone_from(&entry.id);
             }
-            if let Some(ahead) = ahead.filter(|_| !may_be_more) {
-                self.channel.settle_ahead(ahead);
+            if !may_be_more {
+                self.channel.settle(ahead);
             }
         }
     }
