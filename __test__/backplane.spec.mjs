@@ -47,6 +47,24 @@ withRedis(
 );
 
 withRedis(
+  'a process started later knows as much of the history as one that was there',
+  async (t) => {
+    const settings = { url: (await startRedis(t)).url, options: { history: { events: 2 } } };
+    const app = await startApp(t, settings);
+    const ids = [];
+    for (const number of [0, 1, 2, 3]) ids.push((await app.publish(number)).id);
+    const late = await startApp(t, settings);
+    for (const at of [app, late]) {
+      const fresh = await follow(t, at);
+      await fresh.until(({ lastEventId }) => lastEventId === ids[3], 'all of it is known');
+      t.deepEqual(await (await follow(t, at, ids[1])).data(2), [2, 3]);
+      const [{ type }] = (await follow(t, at, ids[0])).events;
+      t.is(type, 'reset');
+    }
+  },
+);
+
+withRedis(
   'without Redis: subscribers here go on, publishing says so, and later nothing is missing',
   async (t) => {
     const server = await startRedis(t);

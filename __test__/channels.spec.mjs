@@ -342,6 +342,31 @@ for (const ioThreads of [1, 3, 0]) {
     await stays.until(({ events }) => events.length === 2, 'the other server goes on');
   });
 
+  test(`who is sent away while events come goes on at another server, without a gap, ${on}`, async (t) => {
+    const news = open({ history: { events: 1e6, bytes: 1e8 } });
+    const [server, other] = [
+      await serveGet(t, (req) => news.subscribe(req), { ioThreads }),
+      await serveGet(t, (req) => news.subscribe(req), { ioThreads }),
+    ];
+    const sources = await Promise.all(numbers(8).map(() => subscribe(t, server)));
+    await until(() => news.size === 8, 'all are there');
+    let published = 0;
+    const publish = () => news.publish({ data: published++ });
+    let isClosed = false;
+    server.close(() => {
+      isClosed = true;
+    });
+    await until(() => publish() && isClosed && published > 50, 'it closes');
+    for (const source of sources) {
+      await source.until(({ ending }) => ending, 'the end');
+      t.is(source.events.pop().type, 'reconnect');
+      const back = await subscribe(t, other, '/', source.lastEventId);
+      publish();
+      const got = source.events.map(({ data }) => Number(data));
+      t.deepEqual([...got, ...(await back.data(published - got.length))], numbers(published, 0));
+    }
+  });
+
   test(`silence is broken by comments, which are no events, ${on}`, async (t) => {
     const news = open({ heartbeat: 100 });
     const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });

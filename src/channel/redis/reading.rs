@@ -130,7 +130,8 @@ impl Stream {
             return Ok(false);
         }
         let options = &self.channel.options;
-        let most = options.history_events.max(1);
+        // One more than is kept: nothing was between that and the others.
+        let most = options.history_events.saturating_add(1);
         let (mut count, mut bytes) = (0, 0);
         let mut newest = Vec::new();
         let mut last = None;
