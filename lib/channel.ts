@@ -209,6 +209,11 @@ function readOptions(options: ChannelOptions): Parameters<typeof openChannel>[1]
 
 /** One that is none would make a channel of this process only, and nobody would know. */
 function readBackplane(backplane: Backplane): { redisUrl: string; redisQueue: number } {
+  if (typeof backplane !== 'object' || backplane === null) {
+    const what = backplane === null ? 'null' : `of type ${typeof backplane}`;
+    const message = `backplane is what redis({ url }) returns, not ${what}`;
+    throw new WapixError('WAPIX_INVALID_OPTION', message);
+  }
   const { url: redisUrl, queue: redisQueue } = redis(backplane);
   return { redisUrl, redisQueue };
 }

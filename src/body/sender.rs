@@ -16,7 +16,7 @@ use super::{
     framing::{CHUNK_END, CHUNK_SIZE, Framing, chunk_size},
     placeholder,
     rest::Next,
-    shared_chunk::LARGE,
+    shared_chunk::PIECE,
 };
 use crate::{
     config::{FIRST_STREAM_WINDOW, STREAM_WINDOW},
@@ -356,9 +356,9 @@ impl State {
             self.ahead -= ahead;
             self.queued = self.queued.saturating_sub(chunk.len() - ahead);
         }
-        if self.is_subscribed && chunk.len() > LARGE {
+        if self.is_subscribed && chunk.len() > PIECE {
             // Its connection copies what it is given, and the chunk is one for all.
-            self.chunks.push_front(chunk.split_off(LARGE));
+            self.chunks.push_front(chunk.split_off(PIECE));
             self.is_begun = true;
         }
         Some(chunk)

@@ -11,9 +11,10 @@ use super::{
     sender::{End, State},
 };
 
-/// A larger chunk leaves in pieces of this size, in bytes: its connection copies what its client does not take at
-/// once, and each has one that waits.
+/// A larger chunk, in bytes, leaves in pieces: its connection copies what its client does not take at once, and each
+/// client has a connection.
 pub(crate) const LARGE: usize = 256 * 1024;
+pub(super) const PIECE: usize = 64 * 1024;
 
 /// A chunk, and the same as one of a chunked response (RFC 9112, 7.1).
 #[derive(Clone)]
@@ -231,17 +232,17 @@ mod tests {
     fn a_large_chunk_leaves_in_pieces_and_nothing_takes_the_place_of_the_rest_of_it() {
         let (sender, _body) = stream_body(None);
         let pop = || sender.shared.lock().pop().map(|piece| piece.len());
-        let large = SharedChunk::new(&[&vec![b'x'; 2 * LARGE + 1]]);
+        let large = SharedChunk::new(&[&vec![b'x'; 2 * PIECE + 1]]);
         let newest = SharedChunk::new(&[b"y"]);
         sender.subscribe();
         for _ in 0..2 {
             sender.offer(&large, usize::MAX, Instant::now());
         }
-        assert_eq!(pop(), Some(LARGE));
+        assert_eq!(pop(), Some(PIECE));
         sender.replace(&newest);
-        assert_eq!([pop(), pop(), pop()], [Some(LARGE), Some(1), Some(1)]);
+        assert_eq!([pop(), pop(), pop()], [Some(PIECE), Some(1), Some(1)]);
         sender.offer(&large, LIMIT, Instant::now());
-        assert_eq!(pop(), Some(LARGE));
+        assert_eq!(pop(), Some(PIECE));
         // The rest of it is in no queue.
         assert_eq!(sender.offer(&large, LIMIT, Instant::now()), Offered::Taken);
         assert_eq!(sender.offer(&newest, LIMIT, Instant::now()), Offered::Full);
