@@ -5,7 +5,7 @@ import test from 'ava';
 import { startApp } from './helpers/backplane.mjs';
 import { startCut } from './helpers/cut.mjs';
 import { subscribe } from './helpers/event-source.mjs';
-import { once, until } from './helpers/events.mjs';
+import { until } from './helpers/events.mjs';
 import { startRedis } from './helpers/redis.mjs';
 
 // There is no Redis for Windows.
@@ -134,7 +134,12 @@ withRedis(
     const app = await startApp(t, { url: network.url, queue: 100, where, options });
     const client = connect(where.path);
     client.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    await once(client, 'data');
+    let received = '';
+    client.setEncoding('latin1').on('data', (data) => {
+      received += data;
+    });
+    // Or a reset would be the latest, once the stream has been read.
+    await until(() => received.includes('id: '), 'the stream has been read');
     client.pause();
     network.break();
     const text = 'x'.repeat(100_000);
@@ -142,10 +147,6 @@ withRedis(
     await until(() => /cannot be written/.test(app.stderr), 'Redis is missed');
     network.goOn();
     for (const published of publishing) t.truthy((await published).id);
-    let received = '';
-    client.setEncoding('latin1').on('data', (data) => {
-      received += data;
-    });
     client.resume();
     await until(() => received.includes('"number":29,'), 'the latest');
     client.destroy();
