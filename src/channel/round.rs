@@ -287,6 +287,7 @@ mod tests {
             [0, 2, 3].map(|seen| batches.after(seen).map(|(batch, _)| batch.events.len()));
         assert_eq!(lengths, [Some(2), Some(1), None]);
     }
+
     #[test]
     fn so_much_is_on_its_way_at_a_time_and_at_least_one_event() {
         let lengths = [WINDOW / 2, WINDOW / 2, 1, 2 * WINDOW, 1];
