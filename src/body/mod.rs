@@ -1,5 +1,6 @@
 //! Response content on its way to hyper: whole, or streamed with backpressure.
 
+mod direct;
 mod file;
 mod file_range;
 mod framing;
@@ -21,8 +22,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 pub use self::{
+    direct::{Direct, DirectWriter},
     file::FileSource,
-    sender::{BodySender, Direct, DirectWriter},
+    sender::BodySender,
 };
 pub(crate) use self::{
     file_range::FileRange,
