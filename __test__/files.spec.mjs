@@ -1,6 +1,13 @@
 // `stream(createReadStream(path))`: a file nobody else reads is read by Rust, and nobody can tell.
 
-import fs, { createReadStream, mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import fs, {
+  createReadStream,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+} from 'node:fs';
 import { open, writeFile } from 'node:fs/promises';
 import { connect as connectHttp2 } from 'node:http2';
 import { tmpdir } from 'node:os';
@@ -92,6 +99,22 @@ test('over TLS, to HTTP/1.0, and past four gigabytes', async (t) => {
 });
 
 const served = { '/': { get: () => stream(createReadStream(path)) } };
+
+test('a file in memory, of whose page cache nobody can tell', async (t) => {
+  // Overlays, as of containers, are of that kind, too.
+  const memory = '/dev/shm';
+  if (!existsSync(memory)) return t.pass();
+  const inMemory = mkdtempSync(join(memory, 'wapix-files-'));
+  t.teardown(() => rmSync(inMemory, { recursive: true }));
+  const file = join(inMemory, 'content');
+  await writeFile(file, content);
+  const server = await serve(t, {
+    '/': { get: () => stream(createReadStream(file)) },
+    '/part': { get: () => stream(createReadStream(file, { start: 9, end: size - 9 })) },
+  });
+  t.true((await request(t, server, 'GET /')).body.equals(content));
+  t.true((await request(t, server, 'GET /part')).body.equals(content.subarray(9, size - 8)));
+});
 
 for (const [over, where] of [
   ['TCP', undefined],

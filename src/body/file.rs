@@ -4,6 +4,7 @@ use std::{
     fs::File,
     future::Future,
     io,
+    num::NonZeroU64,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -31,8 +32,18 @@ pub struct FileSource {
     /// How many bytes of the range are left.
     left: u64,
     /// A read that waits for the disk.
-    waiting: Option<JoinHandle<io::Result<(Buffer, usize)>>>,
+    waiting: Option<JoinHandle<io::Result<Fetched>>>,
+    /// How many of the next bytes the page cache was given, beside what was read.
+    ahead: usize,
     turn: usize,
+}
+
+/// What was read from the disk.
+struct Fetched {
+    buffer: Buffer,
+    length: usize,
+    /// How much behind it the page cache has now.
+    ahead: usize,
 }
 
 impl FileSource {
@@ -42,6 +53,7 @@ impl FileSource {
             position,
             left: length,
             waiting: None,
+            ahead: 0,
             turn: TURN,
         }
     }
@@ -78,9 +90,18 @@ impl FileSource {
                 return Poll::Ready(Ok(self.took(buffer, read)));
             }
             let (file, position) = (Arc::clone(&self.file), self.position);
+            let is_sent = passage.is_some();
             self.waiting = Some(spawn_blocking(move || {
-                let read = read_at(&file.file, position, &mut buffer.as_mut_slice()[..length])?;
-                Ok((buffer, read))
+                let length = read_at(&file.file, position, &mut buffer.as_mut_slice()[..length])?;
+                let ahead = match is_sent {
+                    true => fetch(&file.file, position + length as u64, LARGEST_OF_FILE),
+                    false => 0,
+                };
+                Ok(Fetched {
+                    buffer,
+                    length,
+                    ahead,
+                })
             }));
         }
         let Some(waiting) = &mut self.waiting else {
@@ -89,8 +110,9 @@ impl FileSource {
         let read = ready!(Pin::new(waiting).poll(context));
         self.waiting = None;
         // It panics never, and is cancelled only where the runtime ends.
-        let (buffer, read) = read.map_err(io::Error::other)??;
-        Poll::Ready(Ok(self.took(buffer, read)))
+        let fetched = read.map_err(io::Error::other)??;
+        self.ahead = fetched.ahead;
+        Poll::Ready(Ok(self.took(fetched.buffer, fetched.length)))
     }
 
     /// Has the kernel send what it has at hand; what stands for that.
@@ -98,7 +120,10 @@ impl FileSource {
         let size = self.file.file.metadata().ok()?.len();
         let left = self.left.min(size.checked_sub(self.position)?);
         let left = usize::try_from(left).map_or(LARGEST_OF_FILE, |left| left.min(LARGEST_OF_FILE));
-        let length = self.cached(left);
+        let length = match left.min(self.ahead) {
+            0 => cached(&self.file.file, self.position, left),
+            ahead => ahead,
+        };
         if length == 0 {
             return None;
         }
@@ -107,31 +132,12 @@ impl FileSource {
             position: self.position,
             length,
         };
-        if !passage.send_file(range) {
-            return None;
-        }
+        passage.send_file(range);
+        self.ahead = self.ahead.saturating_sub(length);
         self.position += length as u64;
         self.left -= length as u64;
         self.turn = self.turn.saturating_sub(length);
         Some(placeholder::of_file(length))
-    }
-
-    /// How much of the next `length` bytes the page cache has, as far as a few of them tell: it is filled in order.
-    fn cached(&self, length: usize) -> usize {
-        let is_cached = |offset: usize| {
-            read_cached(&self.file.file, self.position + offset as u64, &mut [0]) == Some(1)
-        };
-        let mut cached = 0;
-        if length > 0 && is_cached(0) {
-            while cached < length {
-                let next = length.min(cached + LOOK_EVERY);
-                if !is_cached(next - 1) {
-                    break;
-                }
-                cached = next;
-            }
-        }
-        cached
     }
 
     fn took(&mut self, buffer: Buffer, length: usize) -> Bytes {
@@ -143,6 +149,50 @@ impl FileSource {
         };
         buffer.freeze(length)
     }
+}
+
+/// How much of a range of `length` bytes the page cache has, as far as a few of them tell: it is filled in order.
+fn cached(file: &File, position: u64, length: usize) -> usize {
+    known(length, |offset| {
+        read_cached(file, position + offset as u64, &mut [0]) == Some(1)
+    })
+}
+
+/// Has the page cache have a range of `most` bytes, up to the file's end; how much of it that is.
+fn fetch(file: &File, position: u64, most: usize) -> usize {
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let left = size.saturating_sub(position);
+    let length = usize::try_from(left).map_or(most, |left| left.min(most));
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{Advice, fadvise};
+
+        // The disk is told of all at once; where it cannot be, the reads below do it piece by piece.
+        let _ = fadvise(
+            file,
+            position,
+            NonZeroU64::new(length as u64),
+            Advice::WillNeed,
+        );
+    }
+    known(length, |offset| {
+        matches!(read_at(file, position + offset as u64, &mut [0]), Ok(1))
+    })
+}
+
+/// How much of `length` bytes there is, where every so many are looked at, in order.
+fn known(length: usize, is_there: impl Fn(usize) -> bool) -> usize {
+    let mut known = 0;
+    if length > 0 && is_there(0) {
+        while known < length {
+            let next = length.min(known + LOOK_EVERY);
+            if !is_there(next - 1) {
+                break;
+            }
+            known = next;
+        }
+    }
+    known
 }
 
 /// Reads what the page cache has; `None` where the disk has to be asked, or nobody can tell.

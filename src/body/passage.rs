@@ -15,9 +15,12 @@ pub(crate) trait Passage: Abort {
     /// `drained` hears when it was taken. Not for a connection that would have to encrypt them.
     fn write_large(&self, slices: [&[u8]; 3], drained: Arc<dyn Drained>) -> Passed;
 
-    /// Sends `range` in place of the next placeholder of its length that hyper writes. False where it has to be
-    /// read: the connection encrypts it, or goes on without hyper.
-    fn send_file(&self, range: FileRange) -> bool;
+    /// Whether the kernel can send files. They have to be read where the connection encrypts them, or goes on
+    /// without hyper.
+    fn sends_files(&self) -> bool;
+
+    /// Sends `range` in place of the next placeholder of its length that hyper writes.
+    fn send_file(&self, range: FileRange);
 
     /// Offers the connection the rest of a response that ends with it, to go on without hyper.
     fn offer_rest(&self, rest: Rest);

@@ -235,6 +235,7 @@ impl StreamBody {
         }
         let passage = self.shared.lock().passage.clone();
         let passage = passage.as_ref().map(|(passage, _)| &**passage);
+        let passage = passage.filter(|passage| passage.sends_files());
         let chunk = match ready!(file.source.poll_next(passage, context)) {
             Ok(chunk) => chunk,
             Err(error) => return Poll::Ready(Err(self.fail(error.raw_os_error()))),

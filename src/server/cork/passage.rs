@@ -42,13 +42,13 @@ impl<S: Socket> Passage for Mutex<Inner<S>> {
         Passed::Partly
     }
 
-    fn send_file(&self, range: FileRange) -> bool {
-        let mut inner = lock(self);
-        let can = inner.stream.inner().sends_files() && !inner.taken_over;
-        if can {
-            inner.files.push_back(range);
-        }
-        can
+    fn sends_files(&self) -> bool {
+        let inner = lock(self);
+        inner.stream.inner().sends_files() && !inner.taken_over
+    }
+
+    fn send_file(&self, range: FileRange) {
+        lock(self).files.push_back(range);
     }
 
     fn offer_rest(&self, rest: Rest) {
