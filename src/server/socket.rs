@@ -100,13 +100,10 @@ impl Socket for TcpStream {
         context: &mut Context<'_>,
         write: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.poll_write_ready(context))?;
-            match self.try_io(Interest::WRITABLE, || write(self.as_fd())) {
-                Err(error) if is_to_be_tried_again(&error) => {}
-                written => return Poll::Ready(written),
-            }
-        }
+        poll_written(
+            || self.poll_write_ready(context),
+            || self.try_io(Interest::WRITABLE, || write(self.as_fd())),
+        )
     }
 
     fn has_left(&self) -> bool {
@@ -202,13 +199,10 @@ impl Socket for tokio::net::UnixStream {
         context: &mut Context<'_>,
         write: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.poll_write_ready(context))?;
-            match self.try_io(Interest::WRITABLE, || write(self.as_fd())) {
-                Err(error) if is_to_be_tried_again(&error) => {}
-                written => return Poll::Ready(written),
-            }
-        }
+        poll_written(
+            || self.poll_write_ready(context),
+            || self.try_io(Interest::WRITABLE, || write(self.as_fd())),
+        )
     }
 
     fn has_left(&self) -> bool {
@@ -227,12 +221,21 @@ impl Socket for tokio::net::UnixStream {
     }
 }
 
+/// Writes once there is room, of which the runtime may have been told too much.
 #[cfg(target_os = "linux")]
-fn is_to_be_tried_again(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-    )
+fn poll_written(
+    mut poll_ready: impl FnMut() -> Poll<io::Result<()>>,
+    mut write: impl FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    use io::ErrorKind::{Interrupted, WouldBlock};
+
+    loop {
+        ready!(poll_ready())?;
+        match write() {
+            Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => {}
+            written => return Poll::Ready(written),
+        }
+    }
 }
 
 /// What the runtime has heard of a socket, without waiting for more.
