@@ -3,14 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
-    cell::Cell,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     os::unix::net::UnixStream,
-    rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -49,18 +47,18 @@ fn serve_while<T: Send + 'static>(
     let reactor = Reactor::new(1).unwrap();
     let server = server(listener);
     let shutdown = server.shutdown();
-    let ended = Rc::new(Cell::new(false));
-    let is_ended = Rc::clone(&ended);
+    let ended = Arc::new(AtomicBool::new(false));
+    let is_ended = Arc::clone(&ended);
     reactor.spawn(async move {
         server.run().await.unwrap();
-        is_ended.set(true);
+        is_ended.store(true, Ordering::Relaxed);
     });
     let client = thread::spawn(move || {
         let result = client();
         shutdown.graceful(PATIENCE);
         result
     });
-    while !ended.get() {
+    while !ended.load(Ordering::Relaxed) {
         reactor.turn(None);
     }
     client.join().unwrap()
@@ -144,29 +142,29 @@ fn many_connections_come_and_go() {
 fn what_another_thread_wakes_runs_in_the_turn_that_it_asks_for() {
     let reactor = Reactor::new(1).unwrap();
     let (sender, receiver) = oneshot::channel();
-    let heard = Rc::new(Cell::new(0));
-    let hears = Rc::clone(&heard);
-    reactor.spawn(async move { hears.set(receiver.await.unwrap()) });
+    let heard = Arc::new(AtomicUsize::new(0));
+    let hears = Arc::clone(&heard);
+    reactor.spawn(async move { hears.store(receiver.await.unwrap(), Ordering::Relaxed) });
     reactor.turn(Some(Duration::ZERO));
     let thread = thread::spawn(move || sender.send(7).unwrap());
-    while heard.get() == 0 {
+    while heard.load(Ordering::Relaxed) == 0 {
         reactor.turn(None);
     }
     thread.join().unwrap();
-    assert_eq!(heard.get(), 7);
+    assert_eq!(heard.load(Ordering::Relaxed), 7);
 }
 
 #[test]
 fn timers_and_calls_that_block_are_waited_for() {
     let reactor = Reactor::new(1).unwrap();
-    let done = Rc::new(Cell::new(false));
-    let is_done = Rc::clone(&done);
+    let done = Arc::new(AtomicBool::new(false));
+    let is_done = Arc::clone(&done);
     reactor.spawn(async move {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let blocked = tokio::task::spawn_blocking(|| 7).await.unwrap();
-        is_done.set(blocked == 7);
+        is_done.store(blocked == 7, Ordering::Relaxed);
     });
-    while !done.get() {
+    while !done.load(Ordering::Relaxed) {
         reactor.turn(None);
     }
 }
@@ -175,36 +173,36 @@ fn timers_and_calls_that_block_are_waited_for() {
 fn what_is_waked_before_it_runs_waits_for_no_turn() {
     let reactor = Reactor::new(1).unwrap();
     let (sender, receiver) = oneshot::channel();
-    let heard = Rc::new(Cell::new(false));
-    let hears = Rc::clone(&heard);
+    let heard = Arc::new(AtomicBool::new(false));
+    let hears = Arc::clone(&heard);
     reactor.spawn(async move {
         receiver.await.unwrap();
-        hears.set(true);
+        hears.store(true, Ordering::Relaxed);
     });
     reactor.turn(Some(Duration::ZERO));
     reactor.run_after(|| sender.send(()).unwrap());
-    assert!(heard.get());
+    assert!(heard.load(Ordering::Relaxed));
 }
 
 #[test]
 fn a_stop_ends_tasks_where_they_are() {
-    struct Ends(Rc<Cell<bool>>);
+    struct Ends(Arc<AtomicBool>);
     impl Drop for Ends {
         fn drop(&mut self) {
-            self.0.set(true);
+            self.0.store(true, Ordering::Relaxed);
         }
     }
     let reactor = Reactor::new(1).unwrap();
-    let ended = Rc::new(Cell::new(false));
-    let ends = Ends(Rc::clone(&ended));
+    let ended = Arc::new(AtomicBool::new(false));
+    let ends = Ends(Arc::clone(&ended));
     reactor.spawn(async move {
         let _ends = ends;
         std::future::pending::<()>().await;
     });
     reactor.turn(Some(Duration::ZERO));
-    assert!(!ended.get());
+    assert!(!ended.load(Ordering::Relaxed));
     reactor.stop();
-    assert!(ended.get());
+    assert!(ended.load(Ordering::Relaxed));
 }
 
 #[test]

@@ -1,9 +1,8 @@
-//! An event loop that turns when it is told to, inside somebody else's: sockets, and the tasks that
-//! wait for them.
+//! An event loop that turns when it is told to, by any thread: sockets, and the tasks that wait for them.
 //!
 //! tokio's runtime wants a thread to itself: turned from outside, it wakes itself up by each turn. So
-//! sockets are watched here, with mio, and tasks are a [`LocalSet`] of tokio's, polled here. What may
-//! happen on another thread does: timers, and what blocks.
+//! sockets are watched here, with mio, and tasks polled here. What may happen beside does, on a thread of its
+//! own: timers, and what blocks.
 
 mod polled;
 mod source;
@@ -13,17 +12,18 @@ use std::{
     cell::RefCell,
     io, mem,
     os::fd::{AsRawFd, RawFd},
+    panic::AssertUnwindSafe,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
     time::{Duration, Instant},
 };
 
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use slab::Slab;
-use tokio::task::LocalSet;
 
 use self::{source::Source, timers::Timers};
 
@@ -48,21 +48,31 @@ const RUNNING: u8 = 1;
 /// A task is ready.
 const WOKEN: u8 = 2;
 
-/// Sockets and tasks of one thread, which never waits for them itself.
+/// Sockets and tasks, for whichever thread turns it.
 pub struct Reactor {
-    poll: RefCell<mio::Poll>,
-    events: RefCell<mio::Events>,
-    tasks: RefCell<LocalSet>,
+    driver: Mutex<Driver>,
+    descriptor: RawFd,
     waker: Waker,
     shared: Arc<Shared>,
     timers: Timers,
 }
+
+/// What one thread has at a time: who turns it.
+struct Driver {
+    poll: mio::Poll,
+    events: mio::Events,
+    tasks: FuturesUnordered<Task>,
+}
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What sockets and wakers need of the reactor.
 struct Shared {
     registry: mio::Registry,
     waker: mio::Waker,
     state: AtomicU8,
+    /// Tasks that have not run yet.
+    arriving: Mutex<Vec<Task>>,
     sources: Mutex<Slab<Arc<Source>>>,
     work: Mutex<Work>,
 }
@@ -86,8 +96,16 @@ pub(crate) fn is_current() -> bool {
     CURRENT.with_borrow(Option::is_some)
 }
 
+/// Begins a task of the reactor that runs the caller's.
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    let current = CURRENT.with_borrow(Option::clone);
+    if let Some(current) = current {
+        current.spawn(task);
+    }
+}
+
 impl Reactor {
-    /// A reactor for this thread. Timers and up to `blocking_threads` calls that block have threads of
+    /// A reactor. Timers and up to `blocking_threads` calls that block have threads of
     /// their own.
     ///
     /// # Errors
@@ -98,6 +116,7 @@ impl Reactor {
             registry: poll.registry().try_clone()?,
             waker: mio::Waker::new(poll.registry(), WAKER)?,
             state: AtomicU8::new(IDLE),
+            arriving: Mutex::default(),
             sources: Mutex::default(),
             work: Mutex::new(Work {
                 scratch: vec![0; SCRATCH].into(),
@@ -106,9 +125,12 @@ impl Reactor {
             }),
         });
         Ok(Self {
-            poll: RefCell::new(poll),
-            events: RefCell::new(mio::Events::with_capacity(EVENTS)),
-            tasks: RefCell::new(LocalSet::new()),
+            descriptor: poll.as_raw_fd(),
+            driver: Mutex::new(Driver {
+                poll,
+                events: mio::Events::with_capacity(EVENTS),
+                tasks: FuturesUnordered::new(),
+            }),
             waker: Waker::from(Arc::clone(&shared)),
             shared,
             timers: Timers::start(blocking_threads)?,
@@ -116,9 +138,8 @@ impl Reactor {
     }
 
     /// Adds a task, which first runs in the next turn.
-    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        self.tasks.borrow().spawn_local(task);
-        self.wake();
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared.spawn(task);
     }
 
     /// Makes the descriptor readable, and so asks for a turn. From any thread.
@@ -132,11 +153,12 @@ impl Reactor {
     }
 
     /// Waits for up to `timeout` for something to happen, or for ever, and runs the tasks that wait for
-    /// it.
-    pub fn turn(&self, timeout: Option<Duration>) {
-        let mut events = self.events.borrow_mut();
+    /// it: how long those took, or `None`, without waiting, while another thread turns it.
+    pub fn turn(&self, timeout: Option<Duration>) -> Option<Duration> {
+        let mut driver = self.driver()?;
+        let Driver { poll, events, .. } = &mut *driver;
         // Fails where a signal interrupts it: what has happened is still there in the next turn.
-        let polled = self.poll.borrow_mut().poll(&mut events, timeout);
+        let polled = poll.poll(events, timeout);
         // Not before: until here another thread's wake-up has to reach the descriptor.
         self.shared.state.store(RUNNING, Ordering::Release);
         if polled.is_ok() {
@@ -146,35 +168,47 @@ impl Reactor {
                 }
             }
         }
-        drop(events);
         for waker in mem::take(&mut self.shared.work().deferred) {
             waker.wake();
         }
         let _current = Current::enter(&self.shared);
         let _timers = self.timers.enter();
-        self.shared.begin_work();
-        self.run();
+        let began = self.shared.begin_work();
+        self.run(&mut driver.tasks);
+        Some(began.elapsed())
     }
 
-    /// Does `work`, runs the tasks that it makes ready, and waits for nothing.
-    pub fn run_after(&self, work: impl FnOnce()) {
+    /// Does `work`, runs the tasks that it makes ready, and waits for nothing: how long that took, or `None`, with
+    /// nothing done, while another thread turns it.
+    pub fn run_after(&self, work: impl FnOnce()) -> Option<Duration> {
+        let mut driver = self.driver()?;
         let _current = Current::enter(&self.shared);
         let _timers = self.timers.enter();
         self.shared.state.store(RUNNING, Ordering::Release);
-        self.shared.begin_work();
+        let began = self.shared.begin_work();
         work();
         if !self.shared.settle() {
-            self.run();
+            self.run(&mut driver.tasks);
+        }
+        Some(began.elapsed())
+    }
+
+    /// `None` while another thread has it.
+    fn driver(&self) -> Option<MutexGuard<'_, Driver>> {
+        match self.driver.try_lock() {
+            Ok(driver) => Some(driver),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 
-    fn run(&self) {
-        let mut tasks = self.tasks.borrow_mut();
+    fn run(&self, tasks: &mut FuturesUnordered<Task>) {
         let mut context = Context::from_waker(&self.waker);
         for _ in 0..ROUNDS {
             self.shared.state.store(RUNNING, Ordering::Release);
+            tasks.extend(mem::take(&mut *lock(&self.shared.arriving)));
             // Whether all tasks have ended is of no interest: others may come.
-            let _ = Pin::new(&mut *tasks).poll(&mut context);
+            while let Poll::Ready(Some(())) = tasks.poll_next_unpin(&mut context) {}
             if self.shared.settle() {
                 return;
             }
@@ -185,22 +219,36 @@ impl Reactor {
 
     /// Ends all tasks where they are.
     pub fn stop(&self) {
+        let mut driver = lock(&self.driver);
         let _current = Current::enter(&self.shared);
         let _timers = self.timers.enter();
-        drop(self.tasks.replace(LocalSet::new()));
+        drop(mem::take(&mut driver.tasks));
+        drop(mem::take(&mut *lock(&self.shared.arriving)));
         // They hold the tasks, whose wakers hold `shared`.
         self.shared.work().deferred.clear();
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic ends the task that it is of, and leaves nothing half done under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl AsRawFd for Reactor {
     /// Readable when there is something to be done in a turn.
     fn as_raw_fd(&self) -> RawFd {
-        self.poll.borrow().as_raw_fd()
+        self.descriptor
     }
 }
 
 impl Shared {
+    fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        // The panic hook has told of a panic, which ends that task only.
+        let task = AssertUnwindSafe(task).catch_unwind().map(drop);
+        lock(&self.arriving).push(Box::pin(task));
+        self.wake_by_ref();
+    }
+
     /// Whether no task is ready, and a wake-up has to reach the descriptor from now on.
     fn settle(&self) -> bool {
         (self.state)
@@ -209,11 +257,13 @@ impl Shared {
     }
 
     fn work(&self) -> MutexGuard<'_, Work> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.work)
     }
 
-    fn begin_work(&self) {
-        self.work().ends = Instant::now() + TURN;
+    fn begin_work(&self) -> Instant {
+        let now = Instant::now();
+        self.work().ends = now + TURN;
+        now
     }
 
     /// What there is to read or write with; pending, until the next turn, where this one has taken long enough.
@@ -236,8 +286,7 @@ impl Shared {
     }
 
     fn source(&self, token: mio::Token) -> Option<Arc<Source>> {
-        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.get(token.0).cloned()
+        lock(&self.sources).get(token.0).cloned()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     net::Shutdown,
     os::fd::{AsFd, AsRawFd, BorrowedFd},
     pin::Pin,
-    sync::{Arc, PoisonError},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -14,7 +14,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    CURRENT, Shared,
+    CURRENT, Shared, lock,
     source::{Direction, Source},
 };
 
@@ -36,12 +36,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         // Fails only where the descriptor is gone, and the watch with it.
         let _ = self.reactor.registry.deregister(&mut SourceFd(&self.fd));
-        let mut sources = self
-            .reactor
-            .sources
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        sources.try_remove(self.token.0);
+        lock(&self.reactor.sources).try_remove(self.token.0);
     }
 }
 
@@ -53,10 +48,7 @@ impl<T: AsRawFd> Polled<T> {
         let reactor = reactor.ok_or_else(|| io::Error::other("no reactor runs on this thread"))?;
         let source = Arc::new(Source::new());
         let token = {
-            let mut sources = reactor
-                .sources
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut sources = lock(&reactor.sources);
             Token(sources.insert(Arc::clone(&source)))
         };
         let registration = Registration {

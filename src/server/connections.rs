@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use tokio::{runtime::Handle, task::JoinSet};
+use tokio::runtime::Handle;
 
 use super::{Shutdown, Tls, Unaware, accept::Accepted, connection};
-use crate::{Handler, service::Service, task};
+use crate::{Handler, service::Service, task::Tasks};
 
 /// How many connections at a time are many.
 const MANY: usize = 64;
 
 /// All of them, on whatever runtime each is served.
 pub(super) struct Connections<H> {
-    tasks: JoinSet<()>,
+    tasks: Tasks,
     here: Arc<Service<H>>,
     elsewhere: Vec<(Handle, Arc<Service<H>>)>,
     shutdown: Shutdown,
@@ -32,7 +32,7 @@ impl<H: Handler> Connections<H> {
     ) -> Self {
         let beside = |(runtime, handler)| (runtime, Arc::new(service.beside(handler)));
         Self {
-            tasks: JoinSet::new(),
+            tasks: Tasks::default(),
             elsewhere: elsewhere.into_iter().map(beside).collect(),
             here: Arc::new(service),
             shutdown,
@@ -60,11 +60,11 @@ impl<H: Handler> Connections<H> {
         };
         if let Some((runtime, service)) = place {
             let connection = connection::serve(accepted, tls, service, shutdown, unaware);
-            self.tasks.spawn_on(connection, &runtime);
+            self.tasks.spawn(Some(&runtime), connection);
         } else {
             let service = Arc::clone(&self.here);
             let connection = connection::serve(accepted, tls, service, shutdown, unaware);
-            task::spawn_in(&mut self.tasks, connection);
+            self.tasks.spawn(None, connection);
         }
         self.most = self.most.max(self.tasks.len());
     }
@@ -79,14 +79,13 @@ impl<H: Handler> Connections<H> {
         (count(service) < count(&self.here)).then(|| (runtime.clone(), Arc::clone(service)))
     }
 
-    /// Waits until one has ended, if there is any: a panic has ended that connection only.
-    pub(super) async fn reap(&mut self) -> Option<()> {
-        let _ = self.tasks.join_next().await?;
+    /// Waits until some have ended: a panic has ended that connection only.
+    pub(super) async fn reap(&mut self) {
+        self.tasks.some_ended().await;
         if self.most >= MANY && self.tasks.len() <= self.most / 4 {
             self.most = self.tasks.len();
             (self.on_lull)();
         }
-        Some(())
     }
 
     /// Nobody but they are waited for until they know that another process serves from now on.
@@ -95,10 +94,10 @@ impl<H: Handler> Connections<H> {
     }
 
     /// Waits until all have ended; then, or when they must, there are none.
-    pub(super) async fn end(mut self) {
-        tokio::select! {
-            () = async { while self.tasks.join_next().await.is_some() {} } => {}
-            () = self.shutdown.expired() => self.tasks.shutdown().await,
+    pub(super) async fn end(self) {
+        if (self.shutdown.unless_expired(self.tasks.all_ended()).await).is_none() {
+            self.tasks.abort();
+            self.tasks.all_ended().await;
         }
     }
 }

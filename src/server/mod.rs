@@ -197,7 +197,7 @@ impl<H: Handler> Server<H> {
             tokio::select! {
                 biased;
                 () = shutdown.started() => break,
-                Some(()) = connections.reap() => {}
+                () = connections.reap() => {}
                 // Nobody listens to it but this process: it is not encrypted.
                 accepted = introduction() => connections.serve(accepted, None),
                 // Only what is not encrypted is handed over.
