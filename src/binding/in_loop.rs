@@ -1,4 +1,4 @@
-//! A server in Node's own event loop: one thread for I/O and JavaScript.
+//! A server in Node's own event loop: one thread for I/O and JavaScript, or two that relieve each other of the I/O.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use napi::{
@@ -19,48 +19,65 @@ use napi::{
     sys,
 };
 
-use super::{FILE_THREADS, OnDrop, uv::Watch};
-use crate::{Server, Shutdown, bridge::Bridge, reactor::Reactor};
+use super::{
+    FILE_THREADS, OnDrop,
+    uv::{Bell, Watch},
+};
+use crate::{
+    Server, Shutdown,
+    bridge::Bridge,
+    reactor::{Reactor, Relief},
+};
 
 /// How many batches JavaScript is given before the rest of the event loop has its turn.
 const BATCHES: usize = 4;
 
-/// A server whose sockets Node's event loop watches.
-pub(super) struct InLoop {
-    engine: Rc<Engine>,
-    watch: RefCell<Option<Watch>>,
-}
+/// A server whose sockets Node's event loop watches, and a thread beside it where that is to be relieved.
+pub(super) struct InLoop(Rc<Engine>);
 
 /// What runs when the event loop has something for it.
 struct Engine {
-    reactor: Reactor,
+    reactor: Arc<Reactor>,
     shutdown: Shutdown,
     /// JavaScript has something to take.
     work: Arc<AtomicBool>,
     /// The event loop has called, and looks for work when JavaScript returns.
     called: Cell<bool>,
+    /// How long answers have been delivered since it called.
+    delivering: Cell<Duration>,
     env: Env,
-    /// Taken when the server stops: it cannot be let go of when the environment has ended.
+    /// Taken when the server stops, as what follows is: it cannot be let go of when the environment has ended.
     on_work: RefCell<Option<FunctionRef<(), ()>>>,
+    watch: RefCell<Option<Watch>>,
+    bell: RefCell<Option<Bell>>,
+    relief: RefCell<Option<Relief>>,
 }
 
 impl InLoop {
-    /// Serves on `env`'s thread. `on_work` is called when the bridge has something to take.
+    /// Serves on `env`'s thread, which another turns the reactor for where it is `relieved` and has much to do.
+    /// `on_work` is called when the bridge has something to take.
     ///
     /// # Errors
     /// The system is out of descriptors or threads, or the event loop cannot be had.
     pub(super) fn start(
         env: &Env,
+        relieved: bool,
         on_work: &Function<'_, (), ()>,
         make_server: impl FnOnce(&Arc<Bridge>) -> Server<Arc<Bridge>>,
     ) -> Result<(Self, Arc<Bridge>)> {
         let failed = |error: io::Error| Error::from_reason(error.to_string());
-        let reactor = Reactor::new(FILE_THREADS).map_err(failed)?;
+        let refused = || {
+            Error::new(
+                Status::GenericFailure,
+                "the event loop cannot be had".to_owned(),
+            )
+        };
+        let reactor = Arc::new(Reactor::new(FILE_THREADS).map_err(failed)?);
         let work = Arc::new(AtomicBool::new(false));
         let bridge = {
             let (work, turns) = (Arc::clone(&work), reactor.turns());
             Bridge::new(Box::new(move || {
-                work.store(true, Ordering::Relaxed);
+                work.store(true, Ordering::Release);
                 turns.ensure();
             }))
         };
@@ -70,54 +87,92 @@ impl InLoop {
             reactor,
             work,
             called: Cell::new(false),
+            delivering: Cell::new(Duration::ZERO),
             env: *env,
             on_work: RefCell::new(Some(on_work.create_ref()?)),
+            watch: RefCell::default(),
+            bell: RefCell::default(),
+            relief: RefCell::default(),
         });
         engine.spawn(server, &bridge);
         let called = Rc::clone(&engine);
         let fd = engine.reactor.as_raw_fd();
         let watch = Watch::start(env, fd, Box::new(move || called.on_readable()));
-        let watch = watch.ok_or_else(|| {
-            Error::new(
-                Status::GenericFailure,
-                "the event loop cannot be had".to_owned(),
-            )
-        })?;
-        let in_loop = Self {
-            engine,
-            watch: RefCell::new(Some(watch)),
-        };
+        *engine.watch.borrow_mut() = Some(watch.ok_or_else(refused)?);
+        let in_loop = Self(engine);
+        if relieved && let Err(error) = in_loop.relieve(env) {
+            in_loop.stop();
+            return Err(error.map_or_else(refused, failed));
+        }
         Ok((in_loop, bridge))
+    }
+
+    /// `None` where the event loop cannot be had.
+    fn relieve(&self, env: &Env) -> std::result::Result<(), Option<io::Error>> {
+        let engine = &self.0;
+        let called = Rc::clone(engine);
+        let bell = Bell::new(env, Box::new(move || called.on_ring())).ok_or(None)?;
+        let (for_work, for_return) = (bell.ringer(), bell.ringer());
+        *engine.bell.borrow_mut() = Some(bell);
+        let work = Arc::clone(&engine.work);
+        let after_turn = move || {
+            if work.load(Ordering::Acquire) {
+                for_work.ring();
+            }
+        };
+        let relief = Relief::start(Arc::clone(&engine.reactor), after_turn, move || {
+            for_return.ring();
+        });
+        *engine.relief.borrow_mut() = Some(relief?);
+        Ok(())
     }
 
     /// Delivers what JavaScript has handed over.
     pub(super) fn deliver(&self, bridge: &Bridge) {
-        self.engine.reactor.run_after(|| bridge.deliver());
-        self.engine.look_for_work();
+        let engine = &self.0;
+        let here = !engine.is_relieved();
+        let took = here.then(|| engine.reactor.run_after(|| bridge.deliver()));
+        match took.flatten() {
+            Some(took) => engine.delivering.set(engine.delivering.get() + took),
+            None => bridge.deliver_or_wake(),
+        }
+        engine.look_for_work();
     }
 
     pub(super) fn shutdown(&self) -> &Shutdown {
-        &self.engine.shutdown
+        &self.0.shutdown
     }
 
     /// Waits, once a shutdown has begun, until no connection is accepted any more.
     pub(super) fn wait_refusing(&self) {
-        while !self.engine.shutdown.refuses() {
-            self.engine.reactor.turn(None);
+        let engine = &self.0;
+        if let Some(relief) = &*engine.relief.borrow() {
+            relief.hand_over_for_good();
+            engine.shutdown.wait_refusing();
         }
-        self.engine.look_for_work();
+        while !engine.shutdown.refuses() {
+            engine.reactor.turn(None);
+        }
+        engine.look_for_work();
     }
 
     /// Ends what is left of the server, at once.
     pub(super) fn stop(&self) {
-        drop(self.watch.take());
-        self.engine.reactor.stop();
-        drop(self.engine.on_work.take());
+        let engine = &self.0;
+        // Its thread rings the bell, and turns the reactor.
+        drop(engine.relief.take());
+        drop(engine.bell.take());
+        drop(engine.watch.take());
+        engine.reactor.stop();
+        drop(engine.on_work.take());
     }
 
     pub(super) fn set_ref(&self, referenced: bool) {
-        if let Some(watch) = &*self.watch.borrow() {
+        if let Some(watch) = &*self.0.watch.borrow() {
             watch.set_ref(referenced);
+        }
+        if let Some(bell) = &*self.0.bell.borrow() {
+            bell.set_ref(referenced);
         }
     }
 }
@@ -135,17 +190,58 @@ impl Engine {
         });
     }
 
+    /// Whether a thread turns the reactor.
+    fn is_relieved(&self) -> bool {
+        let relief = self.relief.borrow();
+        relief.as_ref().is_some_and(Relief::is_on_thread)
+    }
+
     /// The event loop calls: does the I/O there is, and has JavaScript take what came of it.
     fn on_readable(&self) {
+        let mut turning = Duration::ZERO;
+        if self.is_relieved() {
+            if let Some(watch) = &*self.watch.borrow() {
+                watch.pause();
+            }
+        } else {
+            let turned = self.reactor.turn(Some(Duration::ZERO));
+            turning = turned.unwrap_or_default();
+            if let Some(relief) = &*self.relief.borrow() {
+                relief.turned();
+            }
+        }
+        self.run_javascript(turning);
+    }
+
+    /// The thread calls: there is work, or the reactor is to be turned here again.
+    fn on_ring(&self) {
+        if self.is_relieved() {
+            self.run_javascript(Duration::ZERO);
+            return;
+        }
+        if let Some(watch) = &*self.watch.borrow() {
+            watch.resume();
+        }
+        self.on_readable();
+    }
+
+    /// Has JavaScript take what there is, after `turning` for so long.
+    fn run_javascript(&self, turning: Duration) {
         self.called.set(true);
-        self.reactor.turn(Some(Duration::ZERO));
+        self.delivering.take();
+        let began = Instant::now();
         for _ in 0..BATCHES {
-            if !self.work.swap(false, Ordering::Relaxed) {
+            if !self.work.swap(false, Ordering::AcqRel) {
                 break;
             }
             self.call_javascript();
         }
         self.called.set(false);
+        if let Some(relief) = &*self.relief.borrow() {
+            let delivering = self.delivering.get();
+            let occupied = began.elapsed().saturating_sub(delivering);
+            relief.judge(turning + delivering, occupied);
+        }
         self.look_for_work();
     }
 

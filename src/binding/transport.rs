@@ -20,8 +20,8 @@ pub(super) enum Placement {
     /// On so many threads of its own: JavaScript has its thread to itself.
     IoThreads(usize),
     /// On JavaScript's thread: where there is one core, handing over to another thread costs, and
-    /// gains nothing.
-    InLoop,
+    /// gains nothing. Where there are several, another relieves it while it has much to do.
+    InLoop { relieved: bool },
 }
 
 impl Placement {
@@ -32,10 +32,11 @@ impl Placement {
             // Where nobody can tell there are several.
             u32::from(available_parallelism().map_or(true, |cores| cores.get() > 1))
         });
-        if io_threads == 0 && has_event_loop() {
-            Self::InLoop
-        } else {
-            Self::IoThreads(io_threads.max(1) as usize)
+        match io_threads {
+            0 if has_event_loop() => Self::InLoop { relieved: false },
+            // Tried and measured on Linux only.
+            1 if has_event_loop() && cfg!(target_os = "linux") => Self::InLoop { relieved: true },
+            _ => Self::IoThreads(io_threads.max(1) as usize),
         }
     }
 
@@ -43,7 +44,7 @@ impl Placement {
     pub(super) fn bridges(self) -> usize {
         match self {
             Self::IoThreads(threads) => threads,
-            Self::InLoop => 1,
+            Self::InLoop { .. } => 1,
         }
     }
 }
@@ -80,8 +81,8 @@ impl Transport {
             return Err(Error::from_reason("a bridge has one `onWork`"));
         };
         #[cfg(unix)]
-        if placement == Placement::InLoop {
-            let (in_loop, bridge) = InLoop::start(env, first, make_server)?;
+        if let Placement::InLoop { relieved } = placement {
+            let (in_loop, bridge) = InLoop::start(env, relieved, first, make_server)?;
             return Ok((Self::InLoop(in_loop), vec![bridge]));
         }
         let (io_threads, bridges) = IoThreads::start(first, others, make_server)?;

@@ -5,6 +5,7 @@
 //! own: timers, and what blocks.
 
 mod polled;
+mod relief;
 mod source;
 mod timers;
 
@@ -27,7 +28,7 @@ use slab::Slab;
 
 use self::{source::Source, timers::Timers};
 
-pub(crate) use self::polled::Polled;
+pub(crate) use self::{polled::Polled, relief::Relief};
 
 /// How many events of the system are taken at a time.
 const EVENTS: usize = 256;
@@ -200,6 +201,11 @@ impl Reactor {
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
+    }
+
+    /// How many sockets are watched.
+    pub(crate) fn sockets(&self) -> usize {
+        lock(&self.shared.sources).len()
     }
 
     fn run(&self, tasks: &mut FuturesUnordered<Task>) {
