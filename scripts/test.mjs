@@ -24,8 +24,9 @@ const SUITES = [
     skipped: /^test result: .* (\d+) ignored/gm,
   },
   { name: 'ava', ...AVA },
-  // Once more, with sockets served on the JavaScript thread.
+  // Twice more, with sockets served on the JavaScript thread always, and on two threads that never are it.
   { name: 'in-loop', ...AVA, env: { WAPIX_IO_THREADS: '0' } },
+  { name: 'threads', ...AVA, env: { WAPIX_IO_THREADS: '2' } },
   // These print no count: a test each.
   { name: 'types', words: ['tsc', '-p', '__test__/types'] },
   { name: 'examples', words: ['node', 'scripts/examples.mjs'] },
