@@ -116,6 +116,30 @@ test('AsyncLocalStorage: events of sse() are made in the context that it was cal
   t.is((await request(t, server, 'GET /a')).text, 'data: a\n\ndata: a\n\n');
 });
 
+for (const [name, config, leave] of [
+  ['the client leaves', {}, (client) => client.reset()],
+  ['the handler has taken too long', { timeout: 50 }, () => {}],
+]) {
+  test(`AsyncLocalStorage: when ${name}, req.signal aborts in the context that asked for it`, async (t) => {
+    const storage = new AsyncLocalStorage();
+    const begun = deferred();
+    const store = deferred();
+    const get = ({ signal }) => {
+      signal.addEventListener('abort', () => store.resolve(storage.getStore()));
+      begun.resolve();
+      return new Promise(() => {});
+    };
+    const server = await serve(t, {
+      '/:id': { get: { handler: (req) => storage.run(req.params.id, get, req), config } },
+    });
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /a'));
+    await within(begun.promise, 'the handler');
+    leave(client);
+    t.is(await within(store.promise, 'the abort'), 'a');
+  });
+}
+
 test('AsyncLocalStorage: the body of a Response runs in the context that its handler has entered', async (t) => {
   const COUNT = 400;
   const storage = new AsyncLocalStorage();

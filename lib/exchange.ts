@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { RouteConfig } from '../index.js';
 import {
@@ -39,6 +40,8 @@ export class Exchange {
   /** The client has left amid the body, or sent what is none; or the response has failed. */
   isBroken = false;
   controller: AbortController | undefined;
+  /** Of who was the first to ask for the signal: it is aborted there. */
+  context: AsyncResource | undefined;
   stream: ResponseStream | undefined;
   /** What the handler is given. */
   request: Request | undefined;
@@ -160,7 +163,7 @@ export class Exchange {
   /** The handler has taken too long, was answered for, and is told to stop. */
   expire(error: Error): void {
     this.expired = error;
-    this.controller?.abort(error);
+    this.#abort(error);
   }
 
   /** The body could not be read to its end: `status` says why, `limit` is the one that it exceeds. */
@@ -172,7 +175,7 @@ export class Exchange {
   /** The response never comes to its end. */
   break(): void {
     this.isBroken = true;
-    this.controller?.abort();
+    this.#abort();
   }
 
   /** The client has left. */
@@ -181,7 +184,7 @@ export class Exchange {
     clearTimeout(this.timer);
     this.stream?.cancel();
     this.requestBody?.cancel();
-    this.controller?.abort();
+    this.#abort();
     this.#leave();
   }
 
@@ -189,6 +192,10 @@ export class Exchange {
   complete(): void {
     this.stream?.completed();
     this.#leave();
+  }
+
+  #abort(reason?: Error): void {
+    this.context?.runInAsyncScope(() => this.controller?.abort(reason));
   }
 
   /** A channel has it. */

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { type InspectOptions, inspect } from 'node:util';
 import type { Request as Contract } from '../index.js';
+import { currentContext } from './context.js';
 import { parseCookies } from './cookies.js';
 import type { Exchange } from './exchange.js';
 import { clientIp, clientProtocol, type Trust } from './proxy.js';
@@ -65,6 +66,7 @@ export class Request implements Contract {
     const exchange = this.#exchange;
     if (exchange.controller === undefined) {
       exchange.controller = new AbortController();
+      exchange.context = currentContext();
       if (exchange.expired) exchange.controller.abort(exchange.expired);
       else if (exchange.cancelled || exchange.isBroken) exchange.controller.abort();
     }
