@@ -16,7 +16,10 @@ test('a channel is known by its name, and has the options it was made with', (t)
   t.is(first.name, 'by name');
   t.is(channel('by name'), first);
   t.is(channel('by name', { ...options }), first);
-  t.throws(() => channel('by name', { ...options, queue: 1 }), { code: 'WAPIX_CHANNEL_CONFLICT' });
+  t.throws(() => channel('by name', { ...options, queue: 1 }), {
+    code: 'WAPIX_CHANNEL_CONFLICT',
+    name: 'WapixError',
+  });
   for (const bad of [
     { queue: -1 },
     { retry: '1' },
@@ -48,6 +51,7 @@ test('what is no event is refused before anybody gets any of it', async (t) => {
     undefined,
     'text',
     {},
+    { event: 'e' },
     { data: undefined },
     { data: circle },
     { data: () => {} },

@@ -238,6 +238,21 @@ for (const ioThreads of [1, 3, 0]) {
     t.deepEqual(said, ['join ada 1', 'join bob 2', 'leave bob 1', 'leave ada 0']);
   });
 
+  for (const event of ['join', 'leave']) {
+    test(`${event} is told of where nobody listens to the other, ${on}`, async (t) => {
+      const room = open();
+      const said = [];
+      room.on(event, (req) => said.push(req.url));
+      const server = await serveGet(t, (req) => room.subscribe(req), { ioThreads });
+      const source = await subscribe(t, server);
+      await until(() => room.size === 1, 'subscribed');
+      source.leave();
+      await until(() => room.size === 0, 'left');
+      await until(() => said.length > 0, event);
+      t.deepEqual(said, ['/']);
+    });
+  }
+
   test(`who joins and leaves can be published where it is told, ${on}`, async (t) => {
     const room = open();
     for (const event of ['join', 'leave']) {
