@@ -129,6 +129,9 @@ test('cors: OPTIONS that is no preflight is answered as without', async (t) => {
   t.is(plain.field('allow'), 'GET, HEAD, OPTIONS');
   t.is(plain.field('access-control-allow-methods'), undefined);
   t.is((await request(t, server, 'OPTIONS /own')).text, 'own');
+  // Of no browser: those say who asks.
+  const nobody = await request(t, server, 'OPTIONS /', { 'access-control-request-method': 'GET' });
+  t.is(nobody.field('allow'), 'GET, HEAD, OPTIONS');
 });
 
 const ANSWERS = {
@@ -209,6 +212,12 @@ const REFUSED = [
   ['a header that is none', { origin: '*', headers: ['x y'] }, /headers/],
   ['an exposed header that is none', { origin: '*', exposedHeaders: ['x\r\ny'] }, /exposedHeaders/],
 ];
+
+test('cors: an extension of a browser is an origin, too', async (t) => {
+  const origin = 'chrome-extension://abcdefgh';
+  const server = await serve(t, { '/': { get } }, { cors: { origin: [ORIGIN, origin] } });
+  t.is((await ask(t, server, 'GET /', { origin }))['access-control-allow-origin'], origin);
+});
 
 for (const [name, cors, message] of REFUSED) {
   test(`cors refuses ${name}`, (t) => {
