@@ -7,7 +7,7 @@ import test from 'ava';
 import { createServer, json, stream, text } from 'wapix';
 import { project } from './fixtures/project.mjs';
 import { connect, request, requestBytes } from './helpers/client.mjs';
-import { aborted, closed, deferred } from './helpers/events.mjs';
+import { aborted, closed, deferred, until } from './helpers/events.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { runProgram } from './helpers/program.mjs';
 import { serve, serveGet } from './helpers/server.mjs';
@@ -193,17 +193,46 @@ test('a timeout of a client that has left is not logged, and keeps no process al
   t.is(program.stderr, '');
 });
 
-test('a timeout that has not come keeps no process alive', async (t) => {
-  const program = runProgram(
+for (const [what, handler, status] of [
+  ['an answer', 'async () => json({})', 200],
+  ['a failure', 'async () => { throw new Error("on purpose"); }', 500],
+]) {
+  test(`after ${what} a timeout that has not come keeps no process alive`, async (t) => {
+    const program = runProgram(
+      t,
+      `import { createServer, json } from 'wapix';
+      const server = createServer({
+        '/': { get: { handler: ${handler}, config: { timeout: 3_600_000 } } },
+      });
+      const { status } = await server.inject('/');
+      console.log(status);`,
+    );
+    const { code } = await program.exit();
+    t.is(code, 0, program.stderr);
+    t.is(program.stdout, `${status}\n`);
+  });
+}
+
+test('what a handler fails with after its timeout is logged, but for what the signal stopped', async (t) => {
+  const server = await serve(
     t,
-    `import { createServer, json } from 'wapix';
-    const server = createServer({
-      '/': { get: { handler: async () => json({}), config: { timeout: 3_600_000 } } },
-    });
-    const { status } = await server.inject('/');
-    console.log(status);`,
+    Object.fromEntries(
+      [
+        ['/too-late', () => new Error('the clean-up failed')],
+        ['/stopped', () => new DOMException('stopped', 'AbortError')],
+      ].map(([path, reason]) => {
+        const handler = async ({ signal }) => {
+          await aborted(signal);
+          throw reason();
+        };
+        return [path, { get: { handler, config: { timeout: 20 } } }];
+      }),
+    ),
   );
-  const { code } = await program.exit();
-  t.is(code, 0, program.stderr);
-  t.is(program.stdout, '200\n');
+  for (const path of ['/too-late', '/stopped']) {
+    t.is((await request(t, server, `GET ${path}`)).status, 503);
+  }
+  await until(() => errorsNaming('GET /too-late ').length === 2, 'both are logged');
+  t.regex(errorsNaming('GET /too-late ')[1], /failed: Error: the clean-up failed/);
+  t.is(errorsNaming('GET /stopped ').length, 1);
 });
