@@ -255,6 +255,26 @@ test('the signal of an earlier request does not hear of a later leave', async (t
   );
 });
 
+for (const when of ['before', 'after']) {
+  test(`the signal of a stream that fails aborts, first touched ${when}`, async (t) => {
+    const source = manual();
+    let kept;
+    const server = await serveGet(t, (req) => {
+      kept = req;
+      if (when === 'before') t.false(req.signal.aborted);
+      source.push('some');
+      return stream(source);
+    });
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    await client.through('some');
+    source.destroy(new Error('on purpose'));
+    await client.ended();
+    await aborted(kept.signal);
+    t.is(kept.signal.reason.name, 'AbortError');
+  });
+}
+
 test('an async generator is returned from, and its finally runs', async (t) => {
   const cleaned = deferred();
   const server = await serveGet(t, ({ signal }) =>

@@ -188,6 +188,20 @@ test('a response that fails amid its body: the body is closed', async (t) => {
   t.false(bodies[0].complete);
 });
 
+test('a handler that throws amid its body: the body is closed', async (t) => {
+  const bodies = [];
+  const handler = ({ body }) => {
+    bodies.push(body.resume());
+    throw new Error('on purpose');
+  };
+  const server = await servePost(t, handler, {}, {}, '/throws');
+  const client = await connect(t, server);
+  client.send(requestBytes('POST /throws', { 'content-length': 10 }), 'part');
+  t.is((await client.response()).status, 500);
+  await closed(bodies[0]);
+  t.false(bodies[0].complete);
+});
+
 test('nobody who does not listen is ended by a client that leaves', async (t) => {
   const seen = deferred();
   const server = await servePost(t, (req) => {
@@ -204,11 +218,11 @@ test('nobody who does not listen is ended by a client that leaves', async (t) =>
 });
 
 test('a body over bodyLimit is answered 413, whatever its framing', async (t) => {
-  let calls = 0;
+  const signals = [];
   const server = await servePost(
     t,
-    async ({ body }) => {
-      calls += 1;
+    async ({ body, signal }) => {
+      signals.push(signal);
       return json((await readText(body)).length);
     },
     { bodyLimit: 10 },
@@ -216,13 +230,18 @@ test('a body over bodyLimit is answered 413, whatever its framing', async (t) =>
   t.is((await request(t, server, 'POST /', {}, '0123456789')).json, 10);
   const announced = await request(t, server, 'POST /', {}, '01234567890');
   t.is(announced.status, 413);
-  t.is(calls, 1);
+  t.is(signals.length, 1);
   const client = await connect(t, server);
   client.send(requestBytes('POST /', CHUNKED), ...chunk(Buffer.from('01234567890')));
   const { status, json: got } = await client.response();
   t.is(status, 413);
   t.is(got.code, 'WAPIX_BODY_TOO_LARGE');
   t.is(await client.ended(), 'end');
+  // The client has not left.
+  t.deepEqual(
+    signals.map(({ aborted }) => aborted),
+    [false, false],
+  );
 });
 
 test('without bodyLimit there is no limit', async (t) => {
