@@ -207,3 +207,17 @@ test('AsyncLocalStorage: a body runs what it is piped into in the context that a
   await left.promise;
   t.deepEqual([...new Set(seen)], ['b']);
 });
+
+test('AsyncLocalStorage: what one handler enters, no other request finds', async (t) => {
+  const storage = new AsyncLocalStorage();
+  const get = () => {
+    const found = storage.getStore() ?? 'nothing';
+    storage.enterWith('of another');
+    return json(found);
+  };
+  const server = await serve(t, { '/': { get } });
+  const client = await connect(t, server);
+  // At once: they come to JavaScript together.
+  client.send(Buffer.concat(Array(10).fill(requestBytes('GET /'))));
+  for (let count = 0; count < 10; count += 1) t.is((await client.response()).json, 'nothing');
+});

@@ -146,6 +146,12 @@ test('what is escaped in a URL takes nothing from what is logged', async (t) => 
   await request(t, server, 'GET /placeholders?q=%c3%bc%s%d%o');
   const [entry] = errorsNaming('thrown at a placeholder');
   t.regex(entry, /^wapix: GET \/placeholders\?q=%c3%bc%s%d%o failed: Error: thrown[\s\S]*at get /);
+  // A terminal may take it for the beginning of a command.
+  await request(t, server, 'GET /placeholders?q=\xc2\x9b2J');
+  t.regex(
+    errorsNaming('thrown at a placeholder')[1],
+    /^wapix: GET \/placeholders\?q=%C2%9B2J failed/,
+  );
 });
 
 const FAILING_PROGRAM = `

@@ -104,6 +104,15 @@ for (const [name, make] of Object.entries({
   });
 }
 
+for (const data of [undefined, () => {}, Symbol('data')]) {
+  test(`${typeof data} is no data: 500, and the log says so`, async (t) => {
+    const path = `/no-data-${typeof data}`;
+    const server = await serve(t, { [path]: { get: () => json(data) } });
+    t.is((await request(t, server, `GET ${path}`)).status, 500);
+    t.regex(errorsNaming(`GET ${path} `)[0], new RegExp(`${typeof data} has no JSON form`));
+  });
+}
+
 test('data that can be iterated, or awaited, and has a JSON form is sent', async (t) => {
   class Page {
     data = [1, 2];
