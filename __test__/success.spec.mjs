@@ -21,6 +21,12 @@ const ANSWERS = {
   stream: () => stream(Readable.from(['a', 'b'])),
   'no-chunk': () => stream(Readable.from([])),
   declared: () => stream(Readable.from(['ab']), 'a/b', { 'content-length': 2 }),
+  // All that was promised, of a source that does not end.
+  open: () => {
+    const source = new Readable({ read() {} });
+    source.push('ab');
+    return stream(source, 'a/b', { 'content-length': 2 });
+  },
   failed: () => undefined,
   later: async () => {
     await turn();

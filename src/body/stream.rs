@@ -152,8 +152,12 @@ impl StreamBody {
         if self.held.is_some() {
             return self.poll_held(context);
         }
-        let Some(chunk) = ready!(self.poll_next(context))? else {
-            return Poll::Ready(None);
+        let chunk = match self.poll_next(context)? {
+            Poll::Ready(Some(chunk)) => chunk,
+            Poll::Ready(None) => return Poll::Ready(None),
+            // Over HTTP/1 hyper asks for no more. Over HTTP/2 it would wait for the end of a source that says nothing.
+            Poll::Pending if self.promised == Some(0) => return Poll::Ready(None),
+            Poll::Pending => return Poll::Pending,
         };
         if let Some(promised) = &mut self.promised {
             let Some(left) = promised.checked_sub(chunk.len() as u64) else {
