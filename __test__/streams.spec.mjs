@@ -297,8 +297,46 @@ test('HTTP/1.0: no chunks, the end of the connection is the end', async (t) => {
   const response = await client.response();
   t.is(response.field('transfer-encoding'), undefined);
   t.is(response.field('content-length'), undefined);
+  t.is(response.field('connection'), 'close');
   t.is(response.text, 'ab');
   t.is(await client.ended(), 'end');
+});
+
+test('HTTP/1.0: a response whose source fails is reset', async (t) => {
+  const source = manual();
+  source.push('part');
+  const server = await serve(t, { '/fails-1.0': { get: () => stream(source) } });
+  const client = await connect(t, server);
+  client.send('GET /fails-1.0 HTTP/1.0\r\n\r\n');
+  await client.through('part');
+  source.destroy(new Error('on purpose'));
+  t.is(await client.ended(), 'ECONNRESET');
+});
+
+test('HTTP/1.0: a client that reads late gets all of a response that has ended', async (t) => {
+  const content = Buffer.alloc(1_000_000, 'x');
+  const source = manual({ highWaterMark: 2 * content.length });
+  source.push(content);
+  source.push(null);
+  const server = await serveGet(t, () => stream(source));
+  const client = await connect(t, server);
+  client.send('GET / HTTP/1.0\r\n\r\n').stall();
+  await closed(source);
+  // The connection has been closed by then.
+  for (let count = 0; count < 20; count += 1) await request(t, server, 'GET /nothing');
+  client.resume();
+  t.is(await client.ended(), 'end');
+  t.is((await client.response()).body.length, content.length);
+});
+
+test('events that fail before they are answered are 500', async (t) => {
+  const get = () => {
+    const source = manual();
+    source.destroy(new Error('on purpose'));
+    return stream(source, 'text/event-stream');
+  };
+  const server = await serve(t, { '/failed-events': { get } });
+  t.is((await request(t, server, 'GET /failed-events')).status, 500);
 });
 
 test('HTTP/1.0: a response that the end of the server cuts off is reset', async (t) => {
