@@ -187,6 +187,42 @@ for (const ioThreads of [0, 1]) {
     t.is(source.errored, null);
   });
 
+  test(`ioThreads ${ioThreads}: who has left before asking gets no answer`, async (t) => {
+    const server = make({ '/': { get: () => text('hello') } });
+    const error = await t.throwsAsync(server.inject('/', { signal: AbortSignal.abort() }), {
+      any: true,
+    });
+    t.is(error.name, 'AbortError');
+  });
+
+  test(`ioThreads ${ioThreads}: the host is that of the URL`, async (t) => {
+    const server = make({ '/': { get: (req) => json(req.headers.host) } });
+    const hostOf = async (input) => (await server.inject(input)).json();
+    t.is(await hostOf('/'), 'localhost');
+    t.is(await hostOf('http://shop.example:8080/'), 'shop.example:8080');
+  });
+
+  test(`ioThreads ${ioThreads}: a server that is asked again in time is not idle`, async (t) => {
+    const [begun, gate] = [deferred(), deferred()];
+    const server = make({
+      '/': { get: () => text('hello') },
+      '/slow': {
+        get: () => {
+          begun.resolve();
+          return gate.promise;
+        },
+      },
+    });
+    await server.inject('/');
+    const slow = server.inject('/slow');
+    await begun.promise;
+    // Longer than it waits for another request.
+    await delay(200);
+    t.is((await server.inject('/')).status, 200);
+    gate.resolve(text('at last'));
+    t.is(await (await slow).text(), 'at last');
+  });
+
   test(`ioThreads ${ioThreads}: a server that listens is asked beside its port`, async (t) => {
     const server = await serve(t, { '/': { get: () => text('hello') } }, { ioThreads });
     t.is(await (await server.inject('/')).text(), 'hello');
