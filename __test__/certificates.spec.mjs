@@ -104,6 +104,12 @@ test('ca: a client needs a certificate of that authority, also after a renewal',
     await t.throwsAsync(statusOf({}), { message: /alert|reset|hang up/i });
     await t.throwsAsync(statusOf({ key: KEY, cert: CERT }), { message: /alert|reset|hang up/i });
   }
+  // One that comes with a renewal is in force from then on.
+  const open = await serveGet(t, hello, { https: { key: KEY, cert: CERT } });
+  open.setSecureContext(https);
+  open.setSecureContext(OTHER);
+  t.is((await securely(open, { key: CLIENT.key, cert: CLIENT.cert })).statusCode, 200);
+  await t.throwsAsync(securely(open, {}), { message: /alert|reset|hang up/i });
   for (const wrong of ['no certificate', KEY]) {
     const error = t.throws(() => createServer({}, { https: { ...https, ca: wrong } }));
     t.is(error.code, 'WAPIX_INVALID_TLS');

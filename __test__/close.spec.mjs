@@ -338,24 +338,49 @@ test('two hundred answers in flight are complete, and no connection is reset', a
   await over;
 });
 
-test('a handler that fails once its server listens again answers no request of another', async (t) => {
-  const calls = [];
-  const get = () => {
-    calls.push(deferred());
-    return calls.at(-1).promise;
-  };
-  const server = await serve(t, { '/': { get } });
-  const earlier = await connect(t, server);
-  earlier.send(requestBytes('GET /'));
-  await until(() => calls.length === 1, 'the first request');
-  server.close({ deadline: 0 });
-  await once(server, 'close');
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const later = await connect(t, server);
-  later.send(requestBytes('GET /'));
-  await until(() => calls.length === 2, 'the second request');
-  calls[0].reject(new Error('of another'));
-  calls[1].resolve(text('its own'));
-  t.is((await later.response()).text, 'its own');
+for (const [what, settle] of [
+  ['fails', (call) => call.reject(new Error('of another'))],
+  ['returns', (call) => call.resolve(text('of another'))],
+]) {
+  test(`a handler that ${what} once its server listens again answers no request of another`, async (t) => {
+    const calls = [];
+    const get = () => {
+      calls.push(deferred());
+      return calls.at(-1).promise;
+    };
+    const server = await serve(t, { '/': { get } });
+    const earlier = await connect(t, server);
+    earlier.send(requestBytes('GET /'));
+    await until(() => calls.length === 1, 'the first request');
+    server.close({ deadline: 0 });
+    await once(server, 'close');
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const later = await connect(t, server);
+    later.send(requestBytes('GET /'));
+    await until(() => calls.length === 2, 'the second request');
+    settle(calls[0]);
+    calls[1].resolve(text('its own'));
+    t.is((await later.response()).text, 'its own');
+  });
+}
+
+test('a deadline may be as good as none', async (t) => {
+  for (const deadline of [Number.POSITIVE_INFINITY, 2 ** 32, 1e300]) {
+    const [begun, gate] = [deferred(), deferred()];
+    const get = () => {
+      begun.resolve();
+      return gate.promise;
+    };
+    const server = await serve(t, { '/': { get } });
+    const idle = await connect(t, server);
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /'));
+    await begun.promise;
+    server.close({ deadline });
+    // Told by now: who is idle is closed first.
+    await idle.ended();
+    gate.resolve(text('whole'));
+    t.is((await client.response()).text, 'whole');
+  }
 });

@@ -209,6 +209,27 @@ for (const port of [65_536, -1, 1.5, 'port 3', Number.NaN]) {
   });
 }
 
+test('after a name that has no address the same server can listen, too', async (t) => {
+  const server = make(t).listen(0, 'no-such-host.invalid');
+  await once(server, 'error');
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.is(await hello(t, server), 'hello');
+});
+
+test('a callback of listen is for that time', async (t) => {
+  let called = 0;
+  const server = make(t).listen(0, '127.0.0.1', () => {
+    called += 1;
+  });
+  await once(server, 'listening');
+  server.close();
+  await once(server, 'close');
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.is(called, 1);
+});
+
 test("listen twice throws as Node's does", async (t) => {
   const server = await serve(t, ROUTES);
   const node = createNodeServer().listen(0);
