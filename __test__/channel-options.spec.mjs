@@ -39,6 +39,22 @@ test('a channel is known by its name, and has the options it was made with', (t)
   t.throws(() => channel(7), { code: 'WAPIX_INVALID_OPTION' });
 });
 
+test('times may be fractions, and as good as for ever', async (t) => {
+  const longest = 2 ** 32 - 1;
+  for (const [at, retry] of [2 ** 32 + 5, Number.POSITIVE_INFINITY].entries()) {
+    const news = channel(`for ever ${at}`, { retry, heartbeat: retry });
+    const server = await serve(t, { '/': { get: (req) => news.subscribe(req) } });
+    const source = await subscribe(t, server);
+    await source.until((got) => got.retry !== undefined, 'the retry');
+    t.true(source.retry >= longest, String(source.retry));
+  }
+  const often = channel('a fraction', { heartbeat: 0.5 });
+  const server = await serve(t, { '/': { get: (req) => often.subscribe(req) } });
+  const source = await subscribe(t, server);
+  await source.until(({ comments }) => comments > 0, 'a heartbeat');
+  t.pass();
+});
+
 test('what is no event is refused before anybody gets any of it', async (t) => {
   const news = channel('of events');
   const get = (req) => news.subscribe(req, { topics: req.query.topics && [req.query.topics] });

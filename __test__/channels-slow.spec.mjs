@@ -58,6 +58,19 @@ for (const ioThreads of [1, 3, 0]) {
     t.true(got.every(({ text }) => text === '' || text === large));
   });
 
+  test(`one event may be larger than the queue, ${on}`, async (t) => {
+    const news = open({ queue: 1000 });
+    const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });
+    const source = await subscribe(t, server);
+    await until(() => news.size === 1, 'subscribed');
+    const text = 'x'.repeat(1_000_000);
+    for (let count = 1; count <= 3; count += 1) {
+      news.publish({ data: text });
+      await source.until(({ events }) => events.length === count, 'the event');
+      t.true(source.events.at(-1).data === text);
+    }
+  });
+
   test(`a slow subscriber is disconnected, delays nobody, and gets all of it later, ${on}`, async (t) => {
     const news = open({ queue: 64 * 1024, history: { events: 1e6, bytes: 1e9 } });
     const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads });

@@ -6,7 +6,7 @@ import { channel, createServer } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { subscribe } from './helpers/event-source.mjs';
-import { once, until } from './helpers/events.mjs';
+import { aborted, once, until } from './helpers/events.mjs';
 import { serve, serveGet } from './helpers/server.mjs';
 
 let names = 0;
@@ -236,6 +236,34 @@ for (const ioThreads of [1, 3, 0]) {
     ada.leave();
     await until(() => said.length === 4, 'the first leaves');
     t.deepEqual(said, ['join ada 1', 'join bob 2', 'leave bob 1', 'leave ada 0']);
+  });
+
+  test(`HEAD subscribes nobody, and the connection goes on, ${on}`, async (t) => {
+    const room = open();
+    const server = await serveGet(t, (req) => room.subscribe(req), { ioThreads });
+    const client = await connect(t, server);
+    for (let count = 0; count < 2; count += 1) {
+      client.send(requestBytes('HEAD /'));
+      const response = await client.response('HEAD');
+      t.is(response.field('content-type'), 'text/event-stream');
+    }
+    t.is(room.size, 0);
+  });
+
+  test(`the signal of a subscriber aborts when it leaves, ${on}`, async (t) => {
+    const room = open();
+    let signal;
+    const get = (req) => {
+      ({ signal } = req);
+      return room.subscribe(req);
+    };
+    const server = await serveGet(t, get, { ioThreads });
+    const source = await subscribe(t, server);
+    await until(() => room.size === 1, 'subscribed');
+    t.false(signal.aborted);
+    source.leave();
+    await aborted(signal);
+    t.is(room.size, 0);
   });
 
   for (const event of ['join', 'leave']) {
