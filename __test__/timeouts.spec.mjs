@@ -1,6 +1,7 @@
 // Clients that keep a server waiting, and how many of them there may be.
 
 import { get } from 'node:http';
+import { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import test from 'ava';
 import { createServer, stream, text } from 'wapix';
@@ -105,6 +106,32 @@ for (const [how, parts] of [
   });
 }
 
+test('a connection whose stream has ended waits for another request, and no longer than others', async (t) => {
+  const answers = {
+    '/chunks': { get: () => stream(Readable.from(['some', 'more'])) },
+    '/declared': { get: () => stream(Readable.from(['some']), 'a/b', { 'content-length': 4 }) },
+    '/events': { get: () => stream(Readable.from(['data: 1\n\n']), 'text/event-stream') },
+  };
+  const server = await serve(t, answers, { keepAliveTimeout: 300 });
+  for (const path of Object.keys(answers)) {
+    const client = await connect(t, server);
+    client.send(requestBytes(`GET ${path}`));
+    t.true((await client.response()).complete);
+    t.is(await client.ended(), 'end', path);
+  }
+});
+
+test('a head that stops is answered 408 on a connection that was idle for long, too', async (t) => {
+  const server = await serveGet(t, hello, { headersTimeout: 100 });
+  const clock = await serveGet(t, hello, { keepAliveTimeout: 2_500 });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /'));
+  await client.response();
+  await (await connect(t, clock)).ended();
+  client.send('GET / HTTP/1.1\r\nHost: t');
+  t.is((await client.response()).status, 408);
+});
+
 const BODY = 'x'.repeat(100_000);
 
 test('neither a slow handler nor a silent stream is idle, whether it reads its body or not', async (t) => {
@@ -139,34 +166,45 @@ test('neither a slow handler nor a silent stream is idle, whether it reads its b
 });
 
 test('who takes nothing of a response is cut off, its source destroyed; not of an event stream', async (t) => {
-  const sources = { download: counted(Number.POSITIVE_INFINITY), events: manual() };
+  const sources = {
+    download: counted(Number.POSITIVE_INFINITY),
+    events: manual(),
+    'events-of-1.0': manual(),
+  };
+  const events = (name) => ({ get: () => stream(sources[name], 'text/event-stream') });
   const server = await serve(
     t,
     {
       '/download': { get: () => stream(sources.download) },
-      '/events': { get: () => stream(sources.events, 'text/event-stream') },
+      '/events': events('events'),
+      '/events-of-1.0': events('events-of-1.0'),
     },
     { writeTimeout: 200 },
   );
   const clients = {};
-  for (const name of ['events', 'download']) {
+  for (const name of ['events', 'events-of-1.0', 'download']) {
     clients[name] = await connect(t, server);
-    clients[name].send(requestBytes(`GET /${name}`));
+    const version = name.endsWith('1.0') ? '1.0' : '1.1';
+    clients[name].send(`GET /${name} HTTP/${version}\r\nHost: test\r\n\r\n`);
     await clients[name].head();
     clients[name].stall();
   }
   const event = `data: ${'x'.repeat(65_000)}\n\n`;
-  while (sources.events.readableLength === 0) {
-    sources.events.push(event);
-    await until(() => true, 'a turn');
+  for (const source of [sources.events, sources['events-of-1.0']]) {
+    while (source.readableLength === 0) {
+      source.push(event);
+      await until(() => true, 'a turn');
+    }
   }
   await closed(sources.download);
   clients.download.resume();
   await clients.download.ended();
   t.false(clients.download.bytes.subarray(-7).includes('\r\n0\r\n\r\n'));
-  t.false(sources.events.destroyed);
-  clients.events.resume();
-  await until(() => sources.events.readableLength === 0, 'the events are taken');
+  for (const name of ['events', 'events-of-1.0']) {
+    t.false(sources[name].destroyed);
+    clients[name].resume();
+    await until(() => sources[name].readableLength === 0, 'the events are taken');
+  }
 });
 
 test('a slow reader is no stalled one', async (t) => {
