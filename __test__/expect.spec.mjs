@@ -62,3 +62,12 @@ test('the expectation may be written in any letters', async (t) => {
   client.send('abc');
   t.is((await client.response()).json.length, 3);
 });
+
+test('who announces too much is refused, and not asked', async (t) => {
+  const client = await connect(t, await serveLengths(t));
+  client.send(
+    `POST / HTTP/1.1\r\nHost: test\r\nContent-Length: ${2 * TWO_MEBIBYTES + 1}\r\n` +
+      'Expect: 100-continue\r\n\r\n',
+  );
+  t.is((await client.head()).status, 413);
+});

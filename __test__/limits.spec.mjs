@@ -121,6 +121,28 @@ test('one request more than maxConcurrentRequests is 503 with Retry-After; then 
   t.is((await third.response()).text, 'after all');
 });
 
+for (const streamBody of [false, true]) {
+  test(`a request whose body came in chunks counts until it is answered${streamBody ? ', streamed' : ''}`, async (t) => {
+    const gates = [];
+    const handler = () => {
+      gates.push(deferred());
+      return gates.at(-1).promise;
+    };
+    const server = await serve(
+      t,
+      { '/': { get: hello, post: { handler, config: { streamBody } } } },
+      { maxConcurrentRequests: 1 },
+    );
+    const client = await connect(t, server);
+    client.send(requestBytes('POST /', { 'transfer-encoding': 'chunked' }), '1\r\na\r\n0\r\n\r\n');
+    await until(() => gates.length === 1, 'the handler is called');
+    t.is((await request(t, server, 'GET /')).status, 503);
+    gates[0].resolve(text('done'));
+    t.is((await client.response()).text, 'done');
+    t.is((await request(t, server, 'GET /')).text, 'hello');
+  });
+}
+
 test('neither a client that left nor a stream under way counts as a request that waits', async (t) => {
   const entered = deferred();
   const source = manual();

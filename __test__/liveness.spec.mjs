@@ -18,6 +18,14 @@ test('livenessPath is answered before any route, for GET and HEAD', async (t) =>
   t.is(await alive.text(), 'alive');
   t.is((await ask('/healthz', 'HEAD')).status, 200);
   t.is(await (await ask('/healthz', 'POST')).text(), 'posted');
+  // In chunks, too.
+  const body = new Blob(['a']).stream();
+  const posted = await fetch(`${originOf(server)}/healthz`, {
+    method: 'POST',
+    body,
+    duplex: 'half',
+  });
+  t.is(await posted.text(), 'posted');
   t.is(await (await ask('/healthz/more')).text(), 'a route');
   t.is(await (await ask('/other')).text(), 'a route');
 });
