@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import test from 'ava';
-import { json, text } from 'wapix';
+import { json, status, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
+import { until } from './helpers/events.mjs';
 import { serve } from './helpers/server.mjs';
 
 const MEBIBYTE = 1 << 20;
@@ -202,5 +203,56 @@ for (const [how, leave] of [
     for (let round = 0; round < 20; round += 1) {
       t.deepEqual((await request(t, server, 'GET /')).json, { calls: 0 });
     }
+  });
+}
+
+test('fields that the server adds by itself are sent once where a handler gives them', async (t) => {
+  const date = 'Thu, 01 Jan 1970 00:00:00 GMT';
+  const given = { Date: date, 'Content-Length': 2 };
+  const server = await serve(t, {
+    '/': { get: () => text('ab', given), head: () => text('ab', given) },
+    '/bare': { head: () => status(200) },
+  });
+  for (const method of ['GET', 'HEAD']) {
+    const client = await connect(t, server);
+    client.send(requestBytes(`${method} /`));
+    const { fields } = await client.response(method);
+    const of = (name) => fields.filter(([key]) => key === name).map(([, value]) => value);
+    t.deepEqual([of('date'), of('content-length')], [[date], ['2']]);
+  }
+  // Of what GET would be answered nobody has said anything.
+  t.is((await request(t, server, 'HEAD /bare')).field('content-length'), undefined);
+});
+
+test('a date is that of its response, however long its connection lasts', async (t) => {
+  const server = await serve(t, { '/': { get: () => text('ab') } });
+  const client = await connect(t, server);
+  const dateOf = async () => {
+    client.send(requestBytes('GET /'));
+    return Date.parse((await client.response()).field('date'));
+  };
+  const first = await dateOf();
+  await until(() => Date.now() >= first + 1_000, 'the next second');
+  t.true((await dateOf()) > first);
+});
+
+for (const [what, bytes, status] of [
+  ['no request', 'GET / HTTP/1.1\r\nHost: test\r\nnocolon\r\n\r\n', 400],
+  [
+    'a request for nothing there',
+    requestBytes('POST /none', { 'content-length': 20 * MEBIBYTE }),
+    404,
+  ],
+  ['a request that is too large', requestBytes('POST /', { 'content-length': 20 * MEBIBYTE }), 413],
+]) {
+  test(`who goes on to send after ${what} gets the answer all the same`, async (t) => {
+    const server = await serve(t, { '/': { post: () => text('never') } });
+    const client = await connect(t, server);
+    client.send(bytes);
+    for (let count = 0; count < 8; count += 1) client.send(Buffer.alloc(MEBIBYTE));
+    const response = await client.response();
+    t.is(response.status, status);
+    t.is(response.field('connection'), 'close');
+    t.is(await client.ended(), 'end');
   });
 }

@@ -10,7 +10,7 @@ import test from 'ava';
 import { json, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
-import { aborted, closed, deferred, levelled } from './helpers/events.mjs';
+import { aborted, closed, deferred, levelled, once } from './helpers/events.mjs';
 import { PREFACE, resetPost, SETTINGS, session } from './helpers/http2.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve } from './helpers/server.mjs';
@@ -116,8 +116,11 @@ for (const [how, leave] of [
     const client = await connect(t, server);
     client.send(requestBytes(`POST /${how}`, { 'content-length': 10 }), 'part');
     const req = await seen.promise;
+    const told = once(req.body, 'aborted');
     leave(client);
     await closed(req.body);
+    await told;
+    t.true(req.body.aborted);
     await aborted(req.signal);
     t.is(req.body.errored?.code, 'WAPIX_BODY_INCOMPLETE');
     t.false(req.body.complete);
@@ -304,6 +307,9 @@ test('an answer that does not wait for the body arrives, and what was not read i
   t.deepEqual(response.json, { refused: true });
   t.is(response.field('connection'), 'close');
   await closed(bodies[0]);
+  // What is on its way does not have the connection reset.
+  client.send(Buffer.alloc(MEBIBYTE));
+  t.is(await client.ended(), 'end');
 });
 
 test('what is not read of a body is no request, whatever came before it', async (t) => {

@@ -147,3 +147,28 @@ test('a stream is sent with the status of its copy', async (t) => {
   t.is(unchanged.field('content-type'), undefined);
   t.true(source.destroyed);
 });
+
+test('what HEAD and 304 are told of a length is that of GET', async (t) => {
+  const told = { 'Content-Length': 1234 };
+  const server = await serve(t, {
+    '/head': { get: () => json({}), head: () => status(200, undefined, told) },
+    '/unchanged': { get: () => status(304, undefined, told) },
+  });
+  const head = await request(t, server, 'HEAD /head');
+  t.deepEqual([head.status, head.field('content-length')], [200, '1234']);
+  t.is((await request(t, server, 'GET /unchanged')).status, 304);
+});
+
+test('205 has no content, whatever was returned with it', async (t) => {
+  const source = new Readable({ read() {} });
+  source.push('content');
+  const server = await serve(t, {
+    '/data': { get: () => status(205, { a: 1 }) },
+    '/stream': { get: () => ({ ...stream(source), status: 205 }) },
+  });
+  for (const path of ['/data', '/stream']) {
+    const response = await request(t, server, `GET ${path}`);
+    t.deepEqual([response.status, response.text, response.complete], [205, '', true]);
+  }
+  t.true(source.destroyed);
+});
