@@ -67,6 +67,24 @@ for (const [how, leave] of WAYS) {
     t.pass();
   });
 
+  test(`a handler of POST that is pending learns of ${how}, whether there is a body or not`, async (t) => {
+    const signals = [];
+    const post = ({ signal }) => {
+      signals.push(signal);
+      return new Promise(() => {});
+    };
+    const server = await serve(t, { '/': { post } });
+    for (const body of ['', 'whole', 'x'.repeat(100_000)]) {
+      const client = await connect(t, server);
+      const asked = signals.length + 1;
+      client.send(requestBytes('POST /', {}, body));
+      await until(() => signals.length === asked, 'the handler is called');
+      t.false(signals.at(-1).aborted);
+      leave(client);
+      await noticed(aborted(signals.at(-1)));
+    }
+  });
+
   test(`a handler that is pending learns of ${how} by its signal; its late stream is destroyed`, async (t) => {
     const [entered, left] = [deferred(), deferred()];
     const source = manual();
@@ -253,6 +271,26 @@ test('the signal of an earlier request does not hear of a later leave', async (t
     signals.map(({ aborted }) => aborted),
     [false, true],
   );
+});
+
+test('the signal of an answer that waits behind another aborts where its client leaves', async (t) => {
+  const signals = [];
+  const keep = (answer) => ({
+    get: ({ signal }) => {
+      signals.push(signal);
+      return answer;
+    },
+  });
+  const routes = { '/held': keep(new Promise(() => {})), '/whole': keep(json({})) };
+  const server = await serve(t, routes);
+  const alone = await request(t, server, 'GET /whole');
+  t.is(alone.field('content-length'), '2');
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /held'), requestBytes('GET /whole'));
+  await until(() => signals.length === 3, 'both are asked');
+  client.reset();
+  await noticed(Promise.all(signals.slice(1).map((signal) => aborted(signal))));
+  t.false(signals[0].aborted);
 });
 
 for (const when of ['before', 'after']) {

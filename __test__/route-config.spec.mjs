@@ -7,6 +7,7 @@ import test from 'ava';
 import { createServer, json, stream, text } from 'wapix';
 import { project } from './fixtures/project.mjs';
 import { connect, request, requestBytes } from './helpers/client.mjs';
+import { within } from './helpers/deadline.mjs';
 import { aborted, closed, deferred, until } from './helpers/events.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { runProgram } from './helpers/program.mjs';
@@ -148,6 +149,22 @@ test('what comes after the timeout is discarded, and the connection goes on', as
   await closed(source);
   client.send(requestBytes('GET /'));
   t.is((await client.response()).text, 'in time');
+});
+
+test('what is first looked at after the timeout says that it was too late', async (t) => {
+  const [late, cancelled] = [deferred(), deferred()];
+  let kept;
+  const get = async (req) => {
+    kept = req;
+    await late.promise;
+    return new Response(new ReadableStream({ cancel: cancelled.resolve }));
+  };
+  const server = await serveGet(t, { handler: get, config: { timeout: 20 } });
+  t.is((await request(t, server, 'GET /')).status, 503);
+  t.true(kept.signal.aborted);
+  t.is(kept.signal.reason.code, 'WAPIX_HANDLER_TIMEOUT');
+  late.resolve();
+  await within(cancelled.promise, 'the late response is let go of');
 });
 
 test('onError answers for a handler that takes too long', async (t) => {
