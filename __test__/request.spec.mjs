@@ -243,7 +243,7 @@ test('raw is a Node IncomingMessage of the same request', async (t) => {
   });
   await compareWithNode(
     t,
-    'GET /?q=1 HTTP/1.1\r\nhost: a\r\nx-a: b\r\n\r\n',
+    'GET /?q=1 HTTP/1.1\r\nhost: a\r\nx-a: b\r\nx-a: c\r\n\r\n',
     ({ raw }) => read(raw),
     read,
   );

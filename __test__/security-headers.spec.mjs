@@ -26,7 +26,15 @@ const ROUTES = {
     },
   },
   '/own': {
-    get: () => json({}, { 'Referrer-Policy': 'origin', 'CONTENT-SECURITY-POLICY': 'sandbox' }),
+    get: () =>
+      json(
+        {},
+        {
+          'Referrer-Policy': 'origin',
+          'CONTENT-SECURITY-POLICY': 'sandbox',
+          'x-a': 'x-frame-options',
+        },
+      ),
   },
 };
 

@@ -6,7 +6,7 @@ import test from 'ava';
 import { stream } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
-import { deferred, levelled } from './helpers/events.mjs';
+import { deferred, levelled, until } from './helpers/events.mjs';
 import { heldOf, MOST_HELD } from './helpers/kernel.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { originOf, serve, serveGet } from './helpers/server.mjs';
@@ -93,6 +93,26 @@ test('out of a CompressionStream, as any client decodes it', async (t) => {
   t.true(gunzipSync(body).equals(patterned(0, TOTAL)));
   const decoded = await (await fetch(originOf(server))).arrayBuffer();
   t.true(Buffer.from(decoded).equals(patterned(0, TOTAL)));
+});
+
+test('one that fails while its client takes nothing is told of at once', async (t) => {
+  let controller;
+  const source = new ReadableStream({
+    start(given) {
+      controller = given;
+    },
+  });
+  const server = await serve(t, { '/fails-unread': { get: () => stream(source) } });
+  const client = await connect(t, server);
+  client.send(requestBytes('GET /fails-unread'));
+  await client.head();
+  client.stall();
+  for (let count = 0; count < 1000; count += 1) controller.enqueue(Buffer.alloc(SIZE));
+  // As much as it is asked for has been taken.
+  await levelled(() => controller.desiredSize, turn);
+  controller.error(new Error('on purpose'));
+  await until(() => errorsNaming('GET /fails-unread ').length === 1, 'the failure is logged');
+  t.regex(errorsNaming('GET /fails-unread ')[0], /on purpose/);
 });
 
 test('the body of a fetched response is every byte', async (t) => {

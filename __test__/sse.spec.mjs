@@ -75,6 +75,8 @@ test('its headers are those that events need, unless others are given', async (t
   const other = await sent(t, [], { headers: { 'Cache-Control': 'no-store', 'X-A': 'b' } });
   t.is(other.field('cache-control'), 'no-store');
   t.is(other.field('x-a'), 'b');
+  const none = await sent(t, [], { headers: { 'Cache-Control': undefined } });
+  t.is(none.field('cache-control'), 'no-cache');
 });
 
 test('req.lastEventId is what the client says, as UTF-8', async (t) => {
@@ -111,6 +113,25 @@ test('what has a Content-Length is as long, however quiet it is', async (t) => {
   counted.push({ data: 1 });
   counted.push(null);
   t.is((await answer).body.toString(), 'data: 1\n\n');
+});
+
+test('a heartbeat may be as good as none', async (t) => {
+  const events = () => {
+    const source = new Readable({ objectMode: true, read() {} });
+    source.push({ data: 'opening' });
+    return source;
+  };
+  const periods = { often: 50, long: 2 ** 32 + 5, never: Number.POSITIVE_INFINITY };
+  const get = ({ params }) => sse(events(), { heartbeat: periods[params.period] });
+  const server = await serve(t, { '/:period': { get } });
+  const [often, ...others] = await Promise.all(
+    Object.keys(periods).map((period) => subscribe(t, server, `/${period}`)),
+  );
+  await often.until(({ comments }) => comments >= 3, 'heartbeats');
+  t.deepEqual(
+    others.map(({ comments }) => comments),
+    [0, 0],
+  );
 });
 
 test('heartbeats come while JavaScript is busy', async (t) => {
