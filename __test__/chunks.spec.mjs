@@ -8,7 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
 import { stream } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
-import { connect, requestBytes } from './helpers/client.mjs';
+import { connect, request, requestBytes } from './helpers/client.mjs';
 import { closed, deferred, once } from './helpers/events.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { runProgram } from './helpers/program.mjs';
@@ -63,6 +63,21 @@ for (const [name, options, headers, ask] of [
       t.is(hash.digest('hex'), hashOf(mixed()));
     });
   }
+}
+
+for (const size of [10, 5_000, 20_000, 64_000]) {
+  test(`a source that uses its buffer of ${size} bytes again sends what was in it`, async (t) => {
+    const letters = [...'abcdefghij'];
+    const server = await serveGet(t, () => {
+      const buffer = Buffer.alloc(size);
+      async function* source() {
+        for (const letter of letters) yield buffer.fill(letter);
+      }
+      return stream(source());
+    });
+    const response = await request(t, server, 'GET /');
+    t.true(response.text === letters.map((letter) => letter.repeat(size)).join(''));
+  });
 }
 
 for (const [name, headers] of [

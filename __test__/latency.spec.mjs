@@ -1,9 +1,11 @@
 // What is small leaves at once: it waits neither for an acknowledgement nor for more of its kind.
 
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import test from 'ava';
-import { stream, text } from 'wapix';
+import { json, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
+import { once } from './helpers/events.mjs';
 import { serve } from './helpers/server.mjs';
 import { manual } from './helpers/source.mjs';
 
@@ -41,4 +43,37 @@ test('the headers of a silent stream overtake the answer of a second later', asy
   await (await ask('/later')).response();
   await turn();
   for (const { bytes } of silent) t.true(bytes.includes('\r\n\r\n'));
+});
+
+test('answers do not wait for a slow handler of the same batch', async (t) => {
+  const answered = new Int32Array(new SharedArrayBuffer(4));
+  const server = await serve(t, {
+    '/:id': {
+      get: ({ params }) => {
+        const until = performance.now() + 1;
+        while (performance.now() < until);
+        // It holds JavaScript up until somebody has been answered.
+        if (params.id === '15') Atomics.wait(answered, 0, 0, 10_000);
+        return json(Atomics.load(answered, 0));
+      },
+    },
+  });
+  const client = new Worker(
+    `const { connect } = require('node:net');
+    const { parentPort, workerData: { port, answered } } = require('node:worker_threads');
+    const requests = Array.from({ length: 16 }, (_, id) => 'GET /' + id + ' HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n');
+    let got = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(requests.join('')));
+    socket.setEncoding('latin1').on('data', (text) => {
+      Atomics.store(answered, 0, 1);
+      Atomics.notify(answered, 0);
+      got += text;
+      const answers = got.match(/\\r\\n\\r\\n[01]/g);
+      if (answers?.length === 16) parentPort.postMessage(answers.at(-1).trim());
+    });`,
+    { eval: true, workerData: { port: server.address().port, answered } },
+  );
+  t.teardown(() => client.terminate());
+  const [last] = await once(client, 'message');
+  t.is(last, '1');
 });
