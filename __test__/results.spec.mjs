@@ -330,6 +330,15 @@ test('many large and small answers in one batch stay apart', async (t) => {
   }
 });
 
+test('many answers to requests that came at once are whole', async (t) => {
+  const contentOf = (id) => String(id).padEnd(15_000, '€');
+  const server = await serve(t, { '/:id': { get: ({ params }) => text(contentOf(params.id)) } });
+  const client = await connect(t, server);
+  const ids = Array.from({ length: 60 }, (_, index) => index);
+  client.send(Buffer.concat(ids.map((id) => requestBytes(`GET /${id}`))));
+  for (const id of ids) t.true((await client.response()).text === contentOf(id), String(id));
+});
+
 test('headers of any size leave whole', async (t) => {
   const cookies = Array.from({ length: 40 }, (_, index) => `${index}=${'c'.repeat(4000)}`);
   const server = await serveGet(t, () => text('whole', { 'set-cookie': cookies }));
