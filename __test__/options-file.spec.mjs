@@ -61,6 +61,15 @@ test('$options.ts shares what it imports with the routes', async (t) => {
   t.is((await call(url)).body, '/none');
 });
 
+test('$options: what they set up, the routes find', async (t) => {
+  const { root } = project(t, {
+    'lib/routes/a/get.mjs': answering('found', 'const found = globalThis.setUp;'),
+    'lib/routes/$options.mjs': 'globalThis.setUp = "set up"; export default {};',
+  });
+  const url = await wapix(t, root, START).url();
+  t.deepEqual(await call(`${url}/a`), { status: 200, body: 'set up' });
+});
+
 test('$options: onClose is called once the last request is answered, and wapix start waits for it', async (t) => {
   const { root } = project(t, {
     'lib/routes/get.mjs': `
@@ -109,6 +118,7 @@ test('$options: the command line wins', async (t) => {
 
 const WRONG = [
   ['no object', { '$options.mjs': 'export default () => {};' }, /no object/],
+  ['an array', { '$options.mjs': 'export default [];' }, /no object/],
   ['nothing exported', { '$options.mjs': 'export const cors = {};' }, /no object/],
   ['an unknown option', { '$options.mjs': 'export default { port: 80 };' }, /"port"/],
   ['https', { '$options.mjs': 'export default { https: {} };' }, /--key and --cert/],

@@ -84,6 +84,14 @@ test('a link that leads back is an error', (t) => {
   t.regex(error.message, /again links back/);
 });
 
+test('a link that leads nowhere is an error', (t) => {
+  const { path } = project(t, { 'routes/get.ts': '' });
+  symlinkSync(path('nowhere.ts'), path('routes/post.ts'));
+  const error = t.throws(() => scanRoutes(path('routes')));
+  t.is(error.code, 'WAPIX_INVALID_ROUTE');
+  t.regex(error.message, /post\.ts is a link to a file that does not exist/);
+});
+
 const PROBLEMS = [
   {
     what: 'two parameter names at one level',
@@ -212,6 +220,17 @@ test('every file that cannot be loaded is reported, with its reason', async (t) 
     error.cause.errors.map(({ message }) => message),
     ['first reason', 'second reason'],
   );
+});
+
+test('what several routes fail with is said once', async (t) => {
+  const { path } = project(t, {
+    'broken.mjs': 'throw new Error("the reason");',
+    'routes/a/get.mjs': 'import "../../broken.mjs"; export default () => {};',
+    'routes/b/get.mjs': 'import "../../broken.mjs"; export default () => {};',
+  });
+  const error = await t.throwsAsync(() => loadRoutes(path('routes')));
+  t.regex(error.message, /a\/get\.mjs[\s\S]*b\/get\.mjs/);
+  t.is(error.cause.message, 'the reason');
 });
 
 test('plain JavaScript is imported by Node itself', async (t) => {
