@@ -206,22 +206,27 @@ for (const [how, leave] of [
   });
 }
 
-test('fields that the server adds by itself are sent once where a handler gives them', async (t) => {
-  const date = 'Thu, 01 Jan 1970 00:00:00 GMT';
-  const given = { Date: date, 'Content-Length': 2 };
-  const server = await serve(t, {
-    '/': { get: () => text('ab', given), head: () => text('ab', given) },
-    '/bare': { head: () => status(200) },
+const ADDED = { Date: 'Thu, 01 Jan 1970 00:00:00 GMT', 'Content-Length': '2' };
+
+for (const given of [['Date'], ['Content-Length'], Object.keys(ADDED)]) {
+  test(`${given.join(' and ')} of a handler stands in place of the server's`, async (t) => {
+    const own = Object.fromEntries(given.map((name) => [name, ADDED[name]]));
+    const server = await serve(t, { '/': { get: () => text('ab', own) } });
+    for (const method of ['GET', 'HEAD']) {
+      const client = await connect(t, server);
+      client.send(requestBytes(`${method} /`));
+      const { fields } = await client.response(method);
+      const of = (name) => fields.filter(([key]) => key === name).map(([, value]) => value);
+      t.is(of('date').length, 1);
+      t.deepEqual(of('content-length'), ['2']);
+      if (given.includes('Date')) t.deepEqual(of('date'), [ADDED.Date]);
+    }
   });
-  for (const method of ['GET', 'HEAD']) {
-    const client = await connect(t, server);
-    client.send(requestBytes(`${method} /`));
-    const { fields } = await client.response(method);
-    const of = (name) => fields.filter(([key]) => key === name).map(([, value]) => value);
-    t.deepEqual([of('date'), of('content-length')], [[date], ['2']]);
-  }
-  // Of what GET would be answered nobody has said anything.
-  t.is((await request(t, server, 'HEAD /bare')).field('content-length'), undefined);
+}
+
+test('HEAD of an answer without content says nothing of a length', async (t) => {
+  const server = await serve(t, { '/': { head: () => status(200) } });
+  t.is((await request(t, server, 'HEAD /')).field('content-length'), undefined);
 });
 
 test('a date is that of its response, however long its connection lasts', async (t) => {

@@ -282,6 +282,8 @@ test('listening and closing twenty times leaves no thread and no descriptor', as
     import { createServer, text } from 'wapix';
     const agent = new Agent();
     const server = createServer({ '/': { get: () => text('hello') } }, { ioThreads: 3 });
+    let closed = 0;
+    server.on('close', () => { closed += 1; });
     let before;
     for (let round = 0; round < 20; round += 1) {
       server.listen(0, '127.0.0.1');
@@ -296,11 +298,11 @@ test('listening and closing twenty times leaves no thread and no descriptor', as
       if (round === 0) before = left();
     }
     await settled(before);
-    console.log('done');
+    console.log('closed', closed);
     `,
   );
   t.deepEqual(await program.exit(), { code: 0, signal: null }, program.stderr);
-  t.is(program.stdout, 'done\n');
+  t.is(program.stdout, 'closed 20\n');
 });
 
 test('worker.terminate() under load: connections end, and no thread is left', async (t) => {
