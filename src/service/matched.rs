@@ -53,10 +53,6 @@ impl<H: Handler> Service<H> {
         if path == "*" && method == Some(Method::Options) {
             return Err(Box::new(options(Method::ALL.into_iter().collect())));
         }
-        if !path.starts_with('/') {
-            let reason = "the request target must be a path";
-            return Err(Box::new(fixed(StatusCode::BAD_REQUEST, Some(reason))));
-        }
         let path = canonicalize(path).map_err(|error| {
             Box::new(fixed(
                 StatusCode::BAD_REQUEST,
