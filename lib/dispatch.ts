@@ -140,7 +140,8 @@ export class Dispatcher {
   #respond(exchange: Exchange, result: unknown): void {
     if (!respond(exchange, result, this.#responder)) return;
     this.#inbox.forget(exchange);
-    this.#hooks.log?.end(exchange, !exchange.cancelled);
+    // Where the client has left, that was told.
+    this.#hooks.log?.end(exchange, true);
   }
 
   #fail(exchange: Exchange, error: unknown): void {
@@ -189,7 +190,7 @@ export class Dispatcher {
   #respondError(exchange: Exchange, error: unknown): void {
     this.#inbox.forget(exchange);
     respondError(exchange, error, this.#responder);
-    this.#hooks.log?.end(exchange, !exchange.cancelled);
+    this.#hooks.log?.end(exchange, true);
   }
 }
 

@@ -35,8 +35,7 @@ export function isUntouched(readable: ReadStream): boolean {
     !readable.readableDidRead &&
     readable.readableFlowing === null &&
     readable.readableEncoding === null &&
-    readable.listenerCount('data') === 0 &&
-    readable.listenerCount('readable') === 0
+    readable.listenerCount('data') === 0
   );
 }
 
