@@ -54,6 +54,19 @@ test('a connection whose requests the server itself answers is not idle', async 
 
 const [HEADERS, PING, GOAWAY] = [1, 6, 7];
 
+test('a connection whose client has not taken all of an answer is not idle', async (t) => {
+  const content = 'x'.repeat(1_000_000);
+  const server = await serve(t, { '/': { get: () => text(content) } }, { keepAliveTimeout: 300 });
+  const client = await session(t, server);
+  const asked = client.request({ ':path': '/' });
+  await once(asked, 'response');
+  // One that is idle is closed, and its client says nothing to that.
+  const idle = await connect(t, server);
+  idle.send(PREFACE, SETTINGS);
+  await idle.ended();
+  t.is((await textOf(asked)).length, content.length);
+});
+
 /** Waits until `client` has been sent a frame of this type. */
 async function sent(client, type) {
   while (!frameTypes(client.bytes).includes(type)) await onceOf(client.socket, 'data');
