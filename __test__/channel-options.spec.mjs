@@ -1,7 +1,7 @@
 // What a channel is made with, and what it is given to publish.
 
 import test from 'ava';
-import { channel } from 'wapix';
+import { channel, redis } from 'wapix';
 import { request } from './helpers/client.mjs';
 import { subscribe } from './helpers/event-source.mjs';
 import { until } from './helpers/events.mjs';
@@ -37,6 +37,19 @@ test('a channel is known by its name, and has the options it was made with', (t)
     t.throws(() => channel('bad', bad), { code: 'WAPIX_INVALID_OPTION' }, JSON.stringify(bad));
   }
   t.throws(() => channel(7), { code: 'WAPIX_INVALID_OPTION' });
+});
+
+test('what redis() refuses is not printed: it may have a password', (t) => {
+  for (const wrong of [
+    'redis://:secret@localhost',
+    ['redis://:secret@localhost'],
+    { url: 'nosuch://:secret@localhost' },
+    { url: 'redis://:secret@localhost:port' },
+    { url: ['redis://:secret@localhost'] },
+  ]) {
+    const error = t.throws(() => redis(wrong), { code: 'WAPIX_INVALID_OPTION' });
+    t.notRegex(error.message, /secret/);
+  }
 });
 
 test('times may be fractions, and as good as for ever', async (t) => {

@@ -86,7 +86,9 @@ export function channel(name: string, options?: ChannelOptions): unknown {
 /** Where the events of a channel are kept for several processes. */
 export function redis(options: { url: string; queue?: number }): Backplane {
   if (typeof options !== 'object' || options === null) {
-    const message = `redis({ url }): its options are an object, not ${inspect(options)}`;
+    // A URL in their place may have a password.
+    const what = options === null ? 'null' : `of type ${typeof options}`;
+    const message = `redis({ url }): its options are an object, not ${what}`;
     throw new WapixError('WAPIX_INVALID_OPTION', message);
   }
   const unknown = unknownName(options, REDIS_NAMES);
