@@ -141,6 +141,21 @@ test('modules that import each other load, whatever their directory is called', 
   t.is(got, 3);
 });
 
+test('a module may import back who has imported others before it', async (t) => {
+  const got = await answer(t, {
+    'src/one.ts': `
+      import { two } from './two';
+      import { three } from './three';
+      export const one = () => two() + three();
+      export const base = 1;`,
+    'src/two.ts': 'export const two = () => 2;',
+    'src/three.ts': 'import { base } from "./one"; export const three = () => 2 + base;',
+    'src/routes/get.ts': 'import { one } from "../one"; export default one;',
+    'src/routes/other/get.ts': 'import { three } from "../../three"; export default three;',
+  });
+  t.is(got, 5);
+});
+
 test('a module that has failed to load fails again', async (t) => {
   const { path } = project(t, {
     'src/broken.ts': 'export const value = 1; throw new Error("broken");',

@@ -43,11 +43,12 @@ export class ModuleMap {
   }
 
   async #import(from: string, to: string, load: () => Promise<unknown>): Promise<unknown> {
-    const module = this.#modules.get(to) ?? load();
-    this.#modules.set(to, module);
     const wait = { from, to };
+    // First: what it loads may import at once, and has to know who waits for it.
     this.#waits.add(wait);
     try {
+      const module = this.#modules.get(to) ?? load();
+      this.#modules.set(to, module);
       return await module;
     } finally {
       this.#waits.delete(wait);
