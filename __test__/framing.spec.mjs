@@ -261,3 +261,33 @@ for (const [what, bytes, status] of [
     t.is(await client.ended(), 'end');
   });
 }
+
+test('HTTP/1.0: a connection that is closed is not said to go on, though its client asks for that', async (t) => {
+  const server = await serve(
+    t,
+    { '/': { get: () => text('bye', { Connection: 'close' }), post: () => text('never') } },
+    { bodyLimit: 10 },
+  );
+  const asked = 'HTTP/1.0\r\nConnection: keep-alive\r\n';
+  for (const [request, status] of [
+    [`GET / ${asked}\r\n`, 200],
+    [`GET / ${asked}Host: a b\r\n\r\n`, 400],
+    [`POST / ${asked}Content-Length: 20\r\n\r\nsome`, 413],
+  ]) {
+    const client = await connect(t, server);
+    client.send(request);
+    const response = await client.response();
+    t.deepEqual([response.status, response.field('connection')], [status, 'close']);
+    t.is(await client.ended(), 'end');
+  }
+});
+
+for (const asked of ['close', 'Close', 'keep-alive, close']) {
+  test(`a client that asks with Connection: ${asked} has the connection closed`, async (t) => {
+    const server = await serve(t, { '/': { get: () => text('bye') } });
+    const client = await connect(t, server);
+    client.send(requestBytes('GET /', { connection: asked }));
+    t.is((await client.response()).text, 'bye');
+    t.is(await client.ended(), 'end');
+  });
+}

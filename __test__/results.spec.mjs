@@ -364,16 +364,6 @@ test('Connection: close closes after the response', async (t) => {
   t.is(await client.ended(), 'end');
 });
 
-for (const asked of ['close', 'Close', 'keep-alive, close']) {
-  test(`a client that asks with Connection: ${asked} has the connection closed`, async (t) => {
-    const server = await serveGet(t, () => text('bye'));
-    const client = await connect(t, server);
-    client.send(requestBytes('GET /', { connection: asked }));
-    t.is((await client.response()).text, 'bye');
-    t.is(await client.ended(), 'end');
-  });
-}
-
 test('pipelined requests are answered in their order', async (t) => {
   const server = await serve(t, {
     '/slow': { get: () => new Promise((resolve) => setImmediate(resolve, text('slow'))) },

@@ -136,8 +136,6 @@ async fn stream(
     if framing == Framing::None {
         // RFC 9112, 6.3.
         connection.close_delimited.store(true, Ordering::Relaxed);
-        // Of a response of HTTP/1.1 hyper would tell a client that asks for it that the connection goes on.
-        *response.version_mut() = Version::HTTP_10;
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));

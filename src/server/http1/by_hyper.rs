@@ -2,19 +2,22 @@
 
 use std::{
     collections::VecDeque,
+    convert::Infallible,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::{Mutex, PoisonError, atomic::Ordering},
     task::Poll,
 };
 
-use hyper::{server::conn::http1, service::service_fn};
+use http::Version;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 
 use super::{Connection, Outcome};
 use crate::{
     body::StreamBody,
     config::{CONNECTION_BUFFER, Config, MOST_HEADERS},
     handler::Handler,
+    request_head::asks_to_close,
     server::{
         Unaware,
         cork::{Corked, HeldUp},
@@ -61,8 +64,9 @@ where
     } = *connection;
     let begun = Mutex::new(begun);
     let begun = || begun.lock().unwrap_or_else(PoisonError::into_inner);
-    let respond = service_fn(|request| {
+    let respond = service_fn(|request: http::Request<Incoming>| {
         stream.head_taken();
+        let is_of_1_0 = request.version() == Version::HTTP_10;
         let next = match begun().pop_front() {
             Some(next) => {
                 // And said nothing of the connection.
@@ -71,7 +75,15 @@ where
             }
             None => service.begin(state, request),
         };
-        Service::<H>::go_on(state, next)
+        let answering = Service::<H>::go_on(state, next);
+        async move {
+            let mut response = answering.await?;
+            // Of a response of HTTP/1.1 hyper tells a client that asks for it that the connection goes on.
+            if is_of_1_0 && asks_to_close(response.headers()) {
+                *response.version_mut() = Version::HTTP_10;
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut serving = Box::new(builder(&service.config).serve_connection(stream.clone(), respond));
     let mut started = pin!(shutdown.started());
