@@ -3,7 +3,7 @@
 
 import test from 'ava';
 import { json } from 'wapix';
-import { connect } from './helpers/client.mjs';
+import { connect, request } from './helpers/client.mjs';
 import { serve } from './helpers/server.mjs';
 
 const head = (line, ...fields) => `${[line, 'Host: a', ...fields].join('\r\n')}\r\n\r\n`;
@@ -125,5 +125,15 @@ test('more clients than JavaScript keeps header sections of, in turn, each have 
       answers.map(({ body }) => JSON.parse(body)),
       present.map((at) => `Bearer ${at}`),
     );
+  }
+});
+
+test('values of any length are whole, and so is what follows them', async (t) => {
+  const get = ({ headers }) => json(['x-a', 'x-b'].map((name) => headers[name]));
+  const server = await serve(t, { '/': { get } }, { maxHeaderSize: 2 ** 19 });
+  for (const length of [254, 255, 256, 65_535, 65_536, 200_000]) {
+    const values = ['a'.repeat(length), 'b'];
+    const headers = { 'x-a': values[0], 'x-b': values[1] };
+    t.deepEqual((await request(t, server, 'GET /', headers)).json, values);
   }
 });

@@ -199,3 +199,12 @@ test('what fetch got can be returned: decoded, and without the fields of its con
     t.is(response.field('content-length'), isDecoded ? undefined : String(body.length));
   }
 });
+
+test('a Response that was made keeps its Content-Encoding: nobody has undone it', async (t) => {
+  const content = gzipSync('content');
+  const headers = { 'content-encoding': 'gzip', 'content-length': String(content.length) };
+  const server = await serve(t, { '/': { get: () => new Response(content, { headers }) } });
+  const response = await request(t, server, 'GET /');
+  t.is(response.field('content-encoding'), 'gzip');
+  t.true(response.body.equals(content));
+});
