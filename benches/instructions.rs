@@ -104,8 +104,10 @@ fn serve_wapix() -> Outcome<SocketAddr> {
     let mut router = Router::new();
     router.insert(Method::Get, "/users/:id", RouteId::new(0))?;
     let listener = Listener::tcp("127.0.0.1:0".parse()?, 64, false)?;
-    let LocalAddress::Tcp(address) = listener.local_address()? else {
-        return Err("not a TCP address".into());
+    let address = match listener.local_address()? {
+        LocalAddress::Tcp(address) => address,
+        #[cfg(unix)]
+        LocalAddress::Unix(_) => return Err("not a TCP address".into()),
     };
     let woken = Arc::new(Notify::new());
     let wake = Arc::clone(&woken);

@@ -4,7 +4,6 @@ use std::{
     fs::File,
     future::Future,
     io,
-    num::NonZeroU64,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -165,6 +164,8 @@ fn fetch(file: &File, position: u64, most: usize) -> usize {
     let length = usize::try_from(left).map_or(most, |left| left.min(most));
     #[cfg(target_os = "linux")]
     {
+        use std::num::NonZeroU64;
+
         use rustix::fs::{Advice, fadvise};
 
         // The disk is told of all at once; where it cannot be, the reads below do it piece by piece.

@@ -1,12 +1,11 @@
 //! A part of a file that the kernel sends: its content never comes here.
 
-#[cfg(target_os = "linux")]
-use std::os::fd::BorrowedFd;
 use std::{
     fs::File,
-    io,
     sync::{Arc, OnceLock},
 };
+#[cfg(target_os = "linux")]
+use std::{io, os::fd::BorrowedFd};
 
 #[cfg(target_os = "linux")]
 use rustix::{

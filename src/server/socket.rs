@@ -8,7 +8,7 @@ use std::{
     mem::MaybeUninit,
     net::Shutdown,
     pin::pin,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -230,7 +230,7 @@ fn poll_written(
     use io::ErrorKind::{Interrupted, WouldBlock};
 
     loop {
-        ready!(poll_ready())?;
+        std::task::ready!(poll_ready())?;
         match write() {
             Err(error) if matches!(error.kind(), WouldBlock | Interrupted) => {}
             written => return Poll::Ready(written),

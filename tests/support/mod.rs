@@ -61,7 +61,8 @@ impl Running {
         let listener = Listener::tcp("127.0.0.1:0".parse().unwrap(), 64, false).unwrap();
         let address = match listener.local_address().unwrap() {
             LocalAddress::Tcp(address) => address,
-            other => panic!("{other:?}"),
+            #[cfg(unix)]
+            other @ LocalAddress::Unix(_) => panic!("{other:?}"),
         };
         let server = make(listener, router);
         let shutdown = server.shutdown();
