@@ -277,9 +277,29 @@ fn refuse_handshakes(listener: &TcpListener) -> io::Result<()> {
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
-    )
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted, InvalidInput,
+    };
+    match error.kind() {
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted => true,
+        // macOS hands out those that are gone already, without an address; the system itself says so of a
+        // socket that does not listen.
+        InvalidInput => error.raw_os_error().is_none(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_without_an_address_does_not_stop_the_others() {
+        // As std and mio report it.
+        assert!(is_of_one_connection(&io::ErrorKind::InvalidInput.into()));
+        let einval = if cfg!(windows) { 10022 } else { 22 };
+        let not_listening = io::Error::from_raw_os_error(einval);
+        assert_eq!(not_listening.kind(), io::ErrorKind::InvalidInput);
+        assert!(!is_of_one_connection(&not_listening));
+    }
 }
