@@ -635,7 +635,7 @@ export interface ListenOptions {
   backlog?: number;
   /**
    * Share the port with other processes that ask for the same, which the system gives connections in
-   * turn (SO_REUSEPORT; not on Windows). Default: false.
+   * turn (SO_REUSEPORT). On Linux only; elsewhere `error` says `ENOTSUP`. Default: false.
    */
   reusePort?: boolean;
 }

@@ -96,7 +96,17 @@ for (const wrong of ['localhost', '10.0.0.0/33', '10.0.0.0/', '::/129', '10.0.0.
   });
 }
 
-const shares = process.platform === 'win32' ? () => {} : test;
+const [shares, refuses] = process.platform === 'linux' ? [test, () => {}] : [() => {}, test];
+
+refuses('reusePort: ENOTSUP where the system does not share connections out', async (t) => {
+  const server = createServer({});
+  server.listen({ port: 0, host: '127.0.0.1', reusePort: true });
+  const [error] = await once(server, 'error');
+  t.is(error.code, 'ENOTSUP');
+  t.regex(error.message, /^listen ENOTSUP: operation not supported on socket/);
+  t.false(server.listening);
+});
+
 shares(
   'reusePort: two servers on one port, and a third that did not ask for it is refused',
   async (t) => {

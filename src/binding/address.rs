@@ -58,6 +58,14 @@ pub(super) fn bind(address: BindingAddress) -> std::io::Result<Listener> {
 
 /// `EINVAL` (`WSAEINVAL` on Windows).
 const INVALID_ARGUMENT: i32 = if cfg!(windows) { 10022 } else { 22 };
+/// `ENOTSUP`: on Windows that of the C library, as Winsock has none.
+const NOT_SUPPORTED: i32 = if cfg!(windows) {
+    129
+} else if cfg!(target_os = "linux") {
+    95
+} else {
+    45
+};
 
 pub(super) fn listening(address: LocalAddress) -> BindingListening {
     match address {
@@ -78,7 +86,10 @@ pub(super) fn listening(address: LocalAddress) -> BindingListening {
 }
 
 pub(super) fn not_listening(error: &std::io::Error) -> BindingListening {
-    let errno = error.raw_os_error().unwrap_or(INVALID_ARGUMENT);
+    let errno = error.raw_os_error().unwrap_or(match error.kind() {
+        std::io::ErrorKind::Unsupported => NOT_SUPPORTED,
+        _ => INVALID_ARGUMENT,
+    });
     BindingListening {
         errno: Some(errno),
         ip: None,

@@ -34,7 +34,8 @@ impl Listener {
     /// connections too. With `reuse_port`, others that say so may listen there as well.
     ///
     /// # Errors
-    /// What the system says: the address is in use, not available, or not permitted.
+    /// What the system says: the address is in use, not available, or not permitted; `Unsupported` for
+    /// `reuse_port` where the system does not share connections out (Linux does).
     pub fn tcp(address: SocketAddr, backlog: i32, reuse_port: bool) -> io::Result<Self> {
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
@@ -113,12 +114,13 @@ impl Listener {
     }
 }
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn share_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
 }
 
-#[cfg(not(unix))]
+/// Where the system has the option (macOS), one of the sockets gets every connection.
+#[cfg(not(target_os = "linux"))]
 fn share_port(_: &Socket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
