@@ -77,11 +77,7 @@ export function resolveHost(
 }
 
 /** What binding `::` fails with where the system has no IPv6. */
-const NO_IPV6 = new Set([
-  constants.errno.EAFNOSUPPORT,
-  constants.errno.EADDRNOTAVAIL,
-  constants.errno.EINVAL,
-]);
+const NO_IPV6 = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL']);
 
 /** Binds to `ip`, or to every address: as Node does, every IPv4 address where the system has no IPv6. */
 export function bindTo<T>(
@@ -91,24 +87,33 @@ export function bindTo<T>(
 ): T {
   const bound = bind(ip ?? '::');
   const errno = errnoOf(bound);
-  const isWithoutIpv6 = ip === undefined && errno !== undefined && NO_IPV6.has(errno);
+  const isWithoutIpv6 = ip === undefined && errno !== undefined && NO_IPV6.has(nameOf(errno));
   return isWithoutIpv6 ? bind('0.0.0.0') : bound;
 }
 
 /** The error that Node's own servers emit where listening fails. */
 export function listenError(errno: number, where: ListenOptions): NodeJS.ErrnoException {
-  const [code, description] = getSystemErrorMap().get(-errno) ?? [nameOf(errno), 'unknown error'];
+  const [number, code, description] = ofLibuv(errno);
   const address = where.path ?? where.host ?? '::';
   const port = where.path === undefined ? where.port : -1;
   const at = port !== undefined && port > 0 ? `${address}:${port}` : address;
   const error: NodeJS.ErrnoException = new Error(`listen ${code}: ${description} ${at}`);
-  error.errno = -errno;
+  error.errno = number;
   error.code = code;
   error.syscall = 'listen';
   return Object.assign(error, { address }, port ? { port } : {});
 }
 
-/** On Windows the system's numbers are not libuv's. */
+/** A number of the system's as libuv's number, name and description: on Windows the numbers differ. */
+function ofLibuv(errno: number): readonly [number: number, name: string, description: string] {
+  const known = getSystemErrorMap();
+  const named = known.get(-errno);
+  if (named) return [-errno, ...named];
+  const name = nameOf(errno);
+  const [number] = [...known].find(([, [candidate]]) => candidate === name) ?? [-errno];
+  return [number, ...(known.get(number) ?? ([name, 'unknown error'] as const))];
+}
+
 function nameOf(errno: number): string {
   const known = Object.entries(constants.errno).find(
     ([name, value]) => value === errno && !name.startsWith('WSA'),
