@@ -25,6 +25,7 @@ export function packageChecks() {
       ['wapix', 'create-wapix'].every((name) => isWithin(named(name), BUDGET[name])),
     'size of the binaries': () => binaries.every((file) => isWithin(file, BUDGET.binary)),
     'binaries without symbols': () => holds(binaries.filter(hasSymbols)),
+    'no C runtime that Windows may lack': () => holds(binaries.filter(needsVisualC)),
     // What is linked for this machine only asks for its glibc.
     ...(process.env.WAPIX_BUILD_TARGET && {
       [`no glibc newer than 2.${NEWEST_GLIBC}`]: () => holds(binaries.flatMap(newSymbols)),
@@ -51,6 +52,11 @@ function typeScriptIn(tarball) {
 
 function hasSymbols(file) {
   return readFileSync(file).includes('\0.symtab\0');
+}
+
+/** Of the Visual C++ Redistributable: `.cargo/config.toml` has it linked in. */
+function needsVisualC(file) {
+  return /VCRUNTIME\d+\.dll/i.test(readFileSync(file, 'latin1'));
 }
 
 /** The versions of glibc's symbols that a binary asks for and older systems lack. */

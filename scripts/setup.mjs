@@ -19,7 +19,7 @@ else {
 const BUILD = ['package.json', 'package-lock.json', 'scripts/setup.mjs', 'scripts/target.mjs'];
 
 build('binding', {
-  from: ['src', 'build.rs', 'Cargo.toml', 'Cargo.lock', 'scripts/zig.txt', ...BUILD],
+  from: [...['src', 'build.rs', 'Cargo.toml', 'Cargo.lock', '.cargo', 'scripts/zig.txt'], ...BUILD],
   with: [output('rustc', '-vV'), process.env.RUSTFLAGS, target],
   by: () =>
     run(
