@@ -60,14 +60,16 @@ function explain(error: SystemError): string[] {
   }
 }
 
+/** Paths, and URLs, of Node and the loader. */
+const NOT_THEIRS = /node:|[\\/]node_modules[\\/]jiti/;
+const WAPIX = join(__dirname, '..');
+
 /** An error of the user's own code: without the frames of Node, the loader and wapix. */
 function stackOf(error: unknown): string[] {
   if (!(error instanceof Error)) {
     return (typeof error === 'string' ? error : inspect(error)).split('\n');
   }
   const stack = error.stack?.includes(error.message) ? error.stack : `${error}\n${error.stack}`;
-  const notTheirs = ['node:', join('node_modules', 'jiti'), join(__dirname, '..')];
-  return stack
-    .split('\n')
-    .filter((line) => !/^\s+at /.test(line) || !notTheirs.some((path) => line.includes(path)));
+  const isTheirs = (line: string) => !(NOT_THEIRS.test(line) || line.includes(WAPIX));
+  return stack.split('\n').filter((line) => !/^\s+at /.test(line) || isTheirs(line));
 }
