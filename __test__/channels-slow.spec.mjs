@@ -136,24 +136,30 @@ for (const ioThreads of [1, 3, 0]) {
   });
 }
 
-test('of more than may wait for everybody nothing is lost in silence: subscribers are reset, and go on', async (t) => {
-  const news = open({ queue: 32 << 20 });
-  const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads: 0 });
-  const source = await subscribe(t, server);
-  await until(() => news.size === 1, 'it is subscribed');
-  news.publish({ data: { number: -1 } });
-  await source.data(1);
-  const text = 'x'.repeat(1 << 20);
-  // All in one turn of the event loop, in which nothing is written: 64 MiB may wait.
-  const ids = numbers(80, 0).map((number) => news.publish({ data: { number, text } }));
-  await source.until(({ lastEventId, ending }) => lastEventId === ids[79] || ending, 'the last');
-  const [, reset, ...after] = source.events;
-  t.is(reset.type, 'reset');
-  const first = ids.indexOf(reset.lastEventId) + 1;
-  t.true(first >= 60 && first <= 64, `${first}`);
-  t.deepEqual(
-    after.map(({ data }) => JSON.parse(data).number),
-    numbers(80 - first, first),
-  );
-  t.is(news.size, 1);
-});
+// On Windows there is no event loop to serve in: what is published is written meanwhile.
+const inLoop = process.platform === 'win32' ? test.skip : test;
+
+inLoop(
+  'of more than may wait for everybody nothing is lost in silence: subscribers are reset, and go on',
+  async (t) => {
+    const news = open({ queue: 32 << 20 });
+    const server = await serveGet(t, (req) => news.subscribe(req), { ioThreads: 0 });
+    const source = await subscribe(t, server);
+    await until(() => news.size === 1, 'it is subscribed');
+    news.publish({ data: { number: -1 } });
+    await source.data(1);
+    const text = 'x'.repeat(1 << 20);
+    // All in one turn of the event loop, in which nothing is written: 64 MiB may wait.
+    const ids = numbers(80, 0).map((number) => news.publish({ data: { number, text } }));
+    await source.until(({ lastEventId, ending }) => lastEventId === ids[79] || ending, 'the last');
+    const [, reset, ...after] = source.events;
+    t.is(reset.type, 'reset');
+    const first = ids.indexOf(reset.lastEventId) + 1;
+    t.true(first >= 60 && first <= 64, `${first}`);
+    t.deepEqual(
+      after.map(({ data }) => JSON.parse(data).number),
+      numbers(80 - first, first),
+    );
+    t.is(news.size, 1);
+  },
+);
