@@ -273,6 +273,8 @@ test('a platform without a binary is told so', async (t) => {
     ...['--import', script("Object.defineProperty(process, 'arch', { value: 'mips' });")],
   ]);
   t.regex(stderr, /there is none for \w+-mips/);
+  t.regex(stderr, /Run it with a Node\.js for one of these\./);
+  t.notRegex(stderr, /Install wapix again/);
 });
 
 const onLinux = process.platform === 'linux' ? test : test.skip;

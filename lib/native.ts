@@ -54,7 +54,9 @@ function load(): Binding {
     'WAPIX_BINDING_NOT_LOADED',
     `wapix found no binary that runs on ${describeHost()}:\n` +
       `${reasons.map((reason) => `- ${reason}`).join('\n')}\n` +
-      'Install wapix again on this machine, with optional dependencies: `npm install wapix`.',
+      (host in PACKAGES
+        ? 'Install wapix again on this machine, with optional dependencies: `npm install wapix`.'
+        : 'Run it with a Node.js for one of these.'),
   );
 }
 
