@@ -69,7 +69,10 @@ export interface Request<
   readonly url: string;
   /** The same request as a Node `http.IncomingMessage`, readable: the body as bytes. */
   readonly raw: IncomingMessage;
-  /** Aborts when the client leaves, or a streamed response fails, before it is complete; never on success. */
+  /**
+   * Aborts when the client leaves, or a streamed response fails, before it is complete; never on success.
+   * A response that is not streamed is complete when it is returned.
+   */
   readonly signal: AbortSignal;
   /**
    * The client's address: that of the connection's other end (`''` over a Unix socket) or, where that is
