@@ -275,15 +275,20 @@ test.serial('memory is flat over 50,000 short streams and 5,000 that were left',
 async function left(t, asked, kept) {
   const program = runProgram(
     t,
-    `import { createServer, json } from 'wapix';
+    `import { setImmediate as turn } from 'node:timers/promises';
+    import { createServer, json } from 'wapix';
     const kept = [];
     const post = ({ params, headers, ip, url, body }) => {
       kept.push(${kept});
       return json({});
     };
     const server = createServer({ '/:id': { post } }, { maxHeaderSize: 100_000 });
-    const used = () => {
-      gc();
+    const used = async () => {
+      // What the one finds free, the next gives back.
+      for (let round = 0; round < 2; round += 1) {
+        gc();
+        await turn();
+      }
       return process.memoryUsage().heapUsed;
     };
     const ask = async (at) => {
@@ -293,9 +298,9 @@ async function left(t, asked, kept) {
     };
     for (let at = 0; at < 100; at += 1) await ask(at);
     kept.length = 0;
-    const before = used();
+    const before = await used();
     for (let at = 0; at < 1000; at += 1) await ask(at);
-    console.log(kept.length, used() - before);`,
+    console.log(kept.length, (await used()) - before);`,
     ['--expose-gc'],
   );
   const { code } = await program.exit();
@@ -329,6 +334,6 @@ for (const [what, asked, kept] of [
   test(what, async (t) => {
     const grown = await left(t, asked, kept);
     // All of it is 15 MB.
-    t.true(grown < 12_000_000, `${grown} bytes`);
+    t.true(grown < 8_000_000, `${grown} bytes`);
   });
 }

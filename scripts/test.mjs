@@ -14,6 +14,13 @@ const AVA = {
   skipped: /^ {2}- \[skip\]/gm,
 };
 
+/** All but what does not depend on where sockets are served: the command line, packages, and documents. */
+const ELSEWHERE = [
+  ...AVA.words,
+  '__test__/*.spec.mjs',
+  '!__test__/{cli,cli-*,create,docs,docs-*,examples,package,route-types,routes-typescript}.spec.mjs',
+];
+
 const SUITES = [
   {
     name: 'cargo',
@@ -25,8 +32,8 @@ const SUITES = [
   },
   { name: 'ava', ...AVA },
   // Twice more, with sockets served on the JavaScript thread always, and on two threads that never are it.
-  { name: 'in-loop', ...AVA, env: { WAPIX_IO_THREADS: '0' } },
-  { name: 'threads', ...AVA, env: { WAPIX_IO_THREADS: '2' } },
+  { name: 'in-loop', ...AVA, words: ELSEWHERE, env: { WAPIX_IO_THREADS: '0' } },
+  { name: 'threads', ...AVA, words: ELSEWHERE, env: { WAPIX_IO_THREADS: '2' } },
   // These print no count: a test each.
   { name: 'types', words: ['tsc', '-p', '__test__/types'] },
   { name: 'examples', words: ['node', 'scripts/examples.mjs'] },
