@@ -285,6 +285,8 @@ mod tests {
         is_run(&reactor);
         while relief.is_on_thread() {
             is_run(&reactor);
+            // What comes without a pause is much.
+            thread::sleep(Duration::from_millis(5));
         }
         returns.recv_timeout(DEADLINE).unwrap();
         let (run, runs) = mpsc::channel();
@@ -321,6 +323,8 @@ mod tests {
         stays.notify_one();
         while relief.is_on_thread() {
             is_run(&reactor);
+            // What comes without a pause is much.
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
