@@ -227,9 +227,9 @@ impl Engine {
 
     /// Has JavaScript take what there is, after `turning` for so long.
     fn run_javascript(&self, turning: Duration) {
+        let began = self.relief.borrow().is_some().then(Instant::now);
         self.called.set(true);
         self.delivering.take();
-        let began = Instant::now();
         for _ in 0..BATCHES {
             if !self.work.swap(false, Ordering::AcqRel) {
                 break;
@@ -237,7 +237,7 @@ impl Engine {
             self.call_javascript();
         }
         self.called.set(false);
-        if let Some(relief) = &*self.relief.borrow() {
+        if let (Some(relief), Some(began)) = (&*self.relief.borrow(), began) {
             let delivering = self.delivering.get();
             let occupied = began.elapsed().saturating_sub(delivering);
             relief.judge(turning + delivering, occupied);

@@ -7,26 +7,25 @@
 mod polled;
 mod relief;
 mod source;
+mod tasks;
 mod timers;
 
 use std::{
     cell::RefCell,
     io, mem,
     os::fd::{AsRawFd, RawFd},
-    panic::AssertUnwindSafe,
-    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicU8, Ordering},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
+use async_task::Runnable;
 use slab::Slab;
 
-use self::{source::Source, timers::Timers};
+use self::{source::Source, tasks::Tasks, timers::Timers};
 
 pub(crate) use self::{polled::Polled, relief::Relief};
 
@@ -53,7 +52,6 @@ const WOKEN: u8 = 2;
 pub struct Reactor {
     driver: Mutex<Driver>,
     descriptor: RawFd,
-    waker: Waker,
     shared: Arc<Shared>,
     timers: Timers,
 }
@@ -62,18 +60,16 @@ pub struct Reactor {
 struct Driver {
     poll: mio::Poll,
     events: mio::Events,
-    tasks: FuturesUnordered<Task>,
+    /// The tasks of this round.
+    ready: Vec<Runnable>,
 }
-
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What sockets and wakers need of the reactor.
 struct Shared {
     registry: mio::Registry,
     waker: mio::Waker,
     state: AtomicU8,
-    /// Tasks that have not run yet.
-    arriving: Mutex<Vec<Task>>,
+    tasks: Tasks,
     sources: Mutex<Slab<Arc<Source>>>,
     work: Mutex<Work>,
 }
@@ -101,7 +97,7 @@ pub(crate) fn is_current() -> bool {
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     let current = CURRENT.with_borrow(Option::clone);
     if let Some(current) = current {
-        current.spawn(task);
+        tasks::spawn(&current, task);
     }
 }
 
@@ -117,7 +113,7 @@ impl Reactor {
             registry: poll.registry().try_clone()?,
             waker: mio::Waker::new(poll.registry(), WAKER)?,
             state: AtomicU8::new(IDLE),
-            arriving: Mutex::default(),
+            tasks: Tasks::default(),
             sources: Mutex::default(),
             work: Mutex::new(Work {
                 scratch: vec![0; SCRATCH].into(),
@@ -130,9 +126,8 @@ impl Reactor {
             driver: Mutex::new(Driver {
                 poll,
                 events: mio::Events::with_capacity(EVENTS),
-                tasks: FuturesUnordered::new(),
+                ready: Vec::new(),
             }),
-            waker: Waker::from(Arc::clone(&shared)),
             shared,
             timers: Timers::start(blocking_threads)?,
         })
@@ -140,12 +135,12 @@ impl Reactor {
 
     /// Adds a task, which first runs in the next turn.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.shared.spawn(task);
+        tasks::spawn(&self.shared, task);
     }
 
     /// Makes the descriptor readable, and so asks for a turn. From any thread.
     pub fn wake(&self) {
-        self.shared.wake_by_ref();
+        self.shared.ask();
     }
 
     /// A way to ask for a turn.
@@ -175,7 +170,7 @@ impl Reactor {
         let _current = Current::enter(&self.shared);
         let _timers = self.timers.enter();
         let began = self.shared.begin_work();
-        self.run(&mut driver.tasks);
+        self.run(&mut driver.ready);
         Some(began.elapsed())
     }
 
@@ -189,7 +184,7 @@ impl Reactor {
         let began = self.shared.begin_work();
         work();
         if !self.shared.settle() {
-            self.run(&mut driver.tasks);
+            self.run(&mut driver.ready);
         }
         Some(began.elapsed())
     }
@@ -208,13 +203,13 @@ impl Reactor {
         lock(&self.shared.sources).len()
     }
 
-    fn run(&self, tasks: &mut FuturesUnordered<Task>) {
-        let mut context = Context::from_waker(&self.waker);
+    fn run(&self, ready: &mut Vec<Runnable>) {
         for _ in 0..ROUNDS {
             self.shared.state.store(RUNNING, Ordering::Release);
-            tasks.extend(mem::take(&mut *lock(&self.shared.arriving)));
-            // Whether all tasks have ended is of no interest: others may come.
-            while let Poll::Ready(Some(())) = tasks.poll_next_unpin(&mut context) {}
+            self.shared.tasks.swap_ready(ready);
+            for task in ready.drain(..) {
+                task.run();
+            }
             if self.shared.settle() {
                 return;
             }
@@ -228,8 +223,8 @@ impl Reactor {
         let mut driver = lock(&self.driver);
         let _current = Current::enter(&self.shared);
         let _timers = self.timers.enter();
-        drop(mem::take(&mut driver.tasks));
-        drop(mem::take(&mut *lock(&self.shared.arriving)));
+        driver.ready.clear();
+        self.shared.tasks.end();
         // They hold the tasks, whose wakers hold `shared`.
         self.shared.work().deferred.clear();
     }
@@ -248,13 +243,6 @@ impl AsRawFd for Reactor {
 }
 
 impl Shared {
-    fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
-        // The panic hook has told of a panic, which ends that task only.
-        let task = AssertUnwindSafe(task).catch_unwind().map(drop);
-        lock(&self.arriving).push(Box::pin(task));
-        self.wake_by_ref();
-    }
-
     /// Whether no task is ready, and a wake-up has to reach the descriptor from now on.
     fn settle(&self) -> bool {
         (self.state)
@@ -291,21 +279,16 @@ impl Shared {
         let _ = self.waker.wake();
     }
 
-    fn source(&self, token: mio::Token) -> Option<Arc<Source>> {
-        lock(&self.sources).get(token.0).cloned()
-    }
-}
-
-impl Wake for Shared {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
+    /// Asks for a turn. From any thread.
+    fn ask(&self) {
         // While tasks run, whoever runs them looks again.
         if self.state.swap(WOKEN, Ordering::AcqRel) == IDLE {
             self.wake_poll();
         }
+    }
+
+    fn source(&self, token: mio::Token) -> Option<Arc<Source>> {
+        lock(&self.sources).get(token.0).cloned()
     }
 }
 
@@ -321,7 +304,7 @@ impl Turns {
                 .is_some_and(|current| Arc::ptr_eq(current, &self.0))
         });
         if !is_in_turn {
-            self.0.wake_by_ref();
+            self.0.ask();
         }
     }
 }

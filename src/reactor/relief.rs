@@ -72,9 +72,10 @@ impl Spell {
 
     /// Whether two threads do so much more than one that they may tell each other of everything: the owner has
     /// much to do besides, or there is much that does not concern it, as files are sent.
-    fn is_for_two(&self, occupied: Duration) -> bool {
+    fn is_for_two(&self) -> bool {
         let elapsed = self.began.elapsed();
-        occupied * 2 > elapsed || (self.turning * 4 > elapsed && self.turning > occupied * 10)
+        self.occupied * 2 > elapsed
+            || (self.turning * 4 > elapsed && self.turning > self.occupied * 10)
     }
 }
 
@@ -129,8 +130,7 @@ impl Relief {
         spell.turning += turning;
         spell.occupied += occupied;
         let is_over = spell.began.elapsed() >= SPELL;
-        let hands_over =
-            self.shifts.reactor.sockets() > FEW || (is_over && spell.is_for_two(spell.occupied));
+        let hands_over = self.shifts.reactor.sockets() > FEW || (is_over && spell.is_for_two());
         if hands_over {
             self.hand_over();
         }
@@ -200,8 +200,8 @@ impl Shifts {
             if spell.began.elapsed() < SHIFT || self.stays.load(Ordering::Relaxed) {
                 continue;
             }
-            let occupied = Duration::from_nanos(self.occupied.swap(0, Ordering::Relaxed));
-            if self.reactor.sockets() <= FEW && !spell.is_for_two(occupied) {
+            spell.occupied = Duration::from_nanos(self.occupied.swap(0, Ordering::Relaxed));
+            if self.reactor.sockets() <= FEW && !spell.is_for_two() {
                 break;
             }
             spell = Spell::new();
