@@ -3,15 +3,24 @@
 //! All of it is one thread, so that two runs do the same: the clients, the server, and a JavaScript
 //! that answers what the bridge hands it. What is served is the first argument:
 //!
-//! - `wapix`: connection, router, service and bridge, as the addon has them, each request with other header fields
-//!   than the one before it;
+//! - `wapix`: reactor, connection, router, service and bridge, as the addon has them in Node's loop, each request with
+//!   other header fields than the one before it;
 //! - `repeated`: the same, each request with those of the one before it;
 //! - `hyper`: the same answer by a bare hyper service;
 //! - `socket`: the same bytes by nobody who reads them: what clients, runtime and sockets cost.
 //!
 //! The second argument is how often each connection asks. `scripts/instructions.mjs` counts.
 
-use std::{convert::Infallible, env, net::SocketAddr, sync::Arc};
+use std::{
+    convert::Infallible,
+    env,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::header;
@@ -19,13 +28,13 @@ use http_body_util::Full;
 use hyper::{Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt, Interest, unix::AsyncFd},
     net::{TcpListener, TcpStream},
-    sync::Notify,
 };
 use wapix::{
     Config, Listener, LocalAddress, Server,
     bridge::{Bridge, Taken},
+    reactor::Reactor,
     router::{Method, RouteId, Router},
 };
 
@@ -109,41 +118,60 @@ fn serve_wapix() -> Outcome<SocketAddr> {
         #[cfg(unix)]
         LocalAddress::Unix(_) => return Err("not a TCP address".into()),
     };
-    let woken = Arc::new(Notify::new());
-    let wake = Arc::clone(&woken);
-    let bridge = Bridge::new(Box::new(move || wake.notify_one()));
+    let work = Arc::new(AtomicBool::new(false));
+    let has_work = Arc::clone(&work);
+    let bridge = Bridge::new(Box::new(move || has_work.store(true, Ordering::Release)));
+    let reactor = Reactor::new(1)?;
     let run = Arc::clone(&bridge);
-    tokio::spawn(async move { run.run().await });
-    tokio::spawn(answer_all(Arc::clone(&bridge), woken));
-    tokio::spawn(Server::new(listener, router, Config::default(), bridge).run());
+    reactor.spawn(async move { run.run().await });
+    let server = Server::new(listener, router, Config::default(), Arc::clone(&bridge));
+    reactor.spawn(async move {
+        if let Err(error) = server.run().await {
+            eprintln!("{error}");
+        }
+    });
+    // SAFETY: a reactor keeps its descriptor, the same one, open for as long as it lives, which is in there.
+    #[expect(unsafe_code, reason = "tokio has no safe way to watch a descriptor")]
+    let reactor = unsafe { AsyncFd::register_with_interest(reactor, Interest::READABLE)? };
+    tokio::spawn(turn(reactor, work, bridge));
     Ok(address)
 }
 
-/// JavaScript's part: takes batch after batch, and answers each whole.
-async fn answer_all(bridge: Arc<Bridge>, woken: Arc<Notify>) {
+/// Node's part, and JavaScript's: turns the reactor when it has something to do, takes batch after batch, and
+/// answers each whole.
+async fn turn(
+    reactor: AsyncFd<Reactor>,
+    work: Arc<AtomicBool>,
+    bridge: Arc<Bridge>,
+) -> std::io::Result<()> {
     let (mut words, mut bytes) = (vec![0; 32 * 1024], vec![0; 256 * 1024]);
     let (mut answers, mut text) = (Vec::new(), String::new());
     loop {
-        woken.notified().await;
-        while let Taken::Batch { words: count, .. } =
-            bridge.take(&mut words, &mut bytes, &mut Vec::new())
-        {
-            answers.clear();
-            text.clear();
-            let mut records = &words[..count];
-            while let [first, slot, serial, ..] = records {
-                if first & 0xff == REQUEST_RECORD {
-                    answers.extend([RESPOND_JSON_TEXT, *slot, *serial, 200, 0]);
-                    answers.push(CONTENT.len() as u32);
-                    text.push_str(CONTENT);
+        let mut ready = reactor.readable().await?;
+        // Before the turn: what comes after it is told of again.
+        ready.clear_ready();
+        reactor.get_ref().turn(Some(Duration::ZERO));
+        while work.swap(false, Ordering::AcqRel) {
+            while let Taken::Batch { words: count, .. } =
+                bridge.take(&mut words, &mut bytes, &mut Vec::new())
+            {
+                answers.clear();
+                text.clear();
+                let mut records = &words[..count];
+                while let [first, slot, serial, ..] = records {
+                    if first & 0xff == REQUEST_RECORD {
+                        answers.extend([RESPOND_JSON_TEXT, *slot, *serial, 200, 0]);
+                        answers.push(CONTENT.len() as u32);
+                        text.push_str(CONTENT);
+                    }
+                    let parameters = records.get(PARAMETER_COUNT).map_or(0, |count| 2 * count);
+                    records = records
+                        .get(FIXED_WORDS + parameters as usize..)
+                        .unwrap_or(&[]);
                 }
-                let parameters = records.get(PARAMETER_COUNT).map_or(0, |count| 2 * count);
-                records = records
-                    .get(FIXED_WORDS + parameters as usize..)
-                    .unwrap_or(&[]);
+                bridge.answer(&answers, text.as_bytes(), &[], []);
+                reactor.get_ref().run_after(|| bridge.deliver());
             }
-            bridge.answer(&answers, text.as_bytes(), &[], []);
-            bridge.wake();
         }
     }
 }

@@ -4,6 +4,7 @@
 //! sockets are watched here, with mio, and tasks polled here. What may happen beside does, on a thread of its
 //! own: timers, and what blocks.
 
+mod current;
 mod polled;
 mod relief;
 mod source;
@@ -11,33 +12,32 @@ mod tasks;
 mod timers;
 
 use std::{
-    cell::RefCell,
-    io, mem,
+    io,
     os::fd::{AsRawFd, RawFd},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicU8, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::Waker,
     time::{Duration, Instant},
 };
 
 use async_task::Runnable;
 use slab::Slab;
 
-use self::{source::Source, tasks::Tasks, timers::Timers};
+use self::{
+    current::{Entered, Work},
+    source::Source,
+    tasks::Tasks,
+    timers::Timers,
+};
 
-pub(crate) use self::{polled::Polled, relief::Relief};
+pub(crate) use self::{current::is_current, polled::Polled, relief::Relief};
 
 /// How many events of the system are taken at a time.
 const EVENTS: usize = 256;
 /// How often in one turn tasks that are ready again are run, before the loop's owner gets its turn.
 const ROUNDS: usize = 32;
-/// How long sockets are read in one turn, and written to: who sends without a pause, and takes every answer,
-/// is never done.
-const TURN: Duration = Duration::from_millis(2);
-/// What of a socket is read at a time, in bytes.
-const SCRATCH: usize = 64 * 1024;
 /// mio's token of the waker; those of sockets are their numbers in the slab.
 const WAKER: mio::Token = mio::Token(usize::MAX);
 
@@ -62,6 +62,8 @@ struct Driver {
     events: mio::Events,
     /// The tasks of this round.
     ready: Vec<Runnable>,
+    /// There between turns.
+    work: Option<Work>,
 }
 
 /// What sockets and wakers need of the reactor.
@@ -71,33 +73,12 @@ struct Shared {
     state: AtomicU8,
     tasks: Tasks,
     sources: Mutex<Slab<Arc<Source>>>,
-    work: Mutex<Work>,
-}
-
-/// What sockets need of the turn they are read and written in.
-struct Work {
-    /// Where they are read to: they are never read at the same time.
-    scratch: Box<[u8]>,
-    ends: Instant,
-    /// Who goes on in the next turn.
-    deferred: Vec<Waker>,
-}
-
-thread_local! {
-    /// The reactor that runs tasks on this thread now.
-    static CURRENT: RefCell<Option<Arc<Shared>>> = const { RefCell::new(None) };
-}
-
-/// Whether a reactor runs the caller's task.
-pub(crate) fn is_current() -> bool {
-    CURRENT.with_borrow(Option::is_some)
 }
 
 /// Begins a task of the reactor that runs the caller's.
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    let current = CURRENT.with_borrow(Option::clone);
-    if let Some(current) = current {
-        tasks::spawn(&current, task);
+    if let Ok(reactor) = current::reactor() {
+        tasks::spawn(&reactor, task);
     }
 }
 
@@ -115,11 +96,6 @@ impl Reactor {
             state: AtomicU8::new(IDLE),
             tasks: Tasks::default(),
             sources: Mutex::default(),
-            work: Mutex::new(Work {
-                scratch: vec![0; SCRATCH].into(),
-                ends: Instant::now(),
-                deferred: Vec::new(),
-            }),
         });
         Ok(Self {
             descriptor: poll.as_raw_fd(),
@@ -127,6 +103,7 @@ impl Reactor {
                 poll,
                 events: mio::Events::with_capacity(EVENTS),
                 ready: Vec::new(),
+                work: None,
             }),
             shared,
             timers: Timers::start(blocking_threads)?,
@@ -152,39 +129,46 @@ impl Reactor {
     /// it: how long those took, or `None`, without waiting, while another thread turns it.
     pub fn turn(&self, timeout: Option<Duration>) -> Option<Duration> {
         let mut driver = self.driver()?;
-        let Driver { poll, events, .. } = &mut *driver;
+        let Driver {
+            poll,
+            events,
+            ready,
+            work,
+        } = &mut *driver;
         // Fails where a signal interrupts it: what has happened is still there in the next turn.
         let polled = poll.poll(events, timeout);
         // Not before: until here another thread's wake-up has to reach the descriptor.
         self.shared.state.store(RUNNING, Ordering::Release);
         if polled.is_ok() {
+            let sources = lock(&self.shared.sources);
             for event in &*events {
-                if let Some(source) = self.shared.source(event.token()) {
+                if let Some(source) = sources.get(event.token().0) {
                     source.happened(event);
                 }
             }
         }
-        for waker in mem::take(&mut self.shared.work().deferred) {
-            waker.wake();
+        if let Some(work) = work {
+            work.deferred.drain(..).for_each(Waker::wake);
         }
-        let _current = Current::enter(&self.shared);
+        let began = Instant::now();
+        let _entered = Entered::new(&self.shared, work, began);
         let _timers = self.timers.enter();
-        let began = self.shared.begin_work();
-        self.run(&mut driver.ready);
+        self.run(ready);
         Some(began.elapsed())
     }
 
-    /// Does `work`, runs the tasks that it makes ready, and waits for nothing: how long that took, or `None`, with
+    /// Does `what`, runs the tasks that it makes ready, and waits for nothing: how long that took, or `None`, with
     /// nothing done, while another thread turns it.
-    pub fn run_after(&self, work: impl FnOnce()) -> Option<Duration> {
+    pub fn run_after(&self, what: impl FnOnce()) -> Option<Duration> {
         let mut driver = self.driver()?;
-        let _current = Current::enter(&self.shared);
+        let Driver { ready, work, .. } = &mut *driver;
+        let began = Instant::now();
+        let _entered = Entered::new(&self.shared, work, began);
         let _timers = self.timers.enter();
         self.shared.state.store(RUNNING, Ordering::Release);
-        let began = self.shared.begin_work();
-        work();
+        what();
         if !self.shared.settle() {
-            self.run(&mut driver.ready);
+            self.run(ready);
         }
         Some(began.elapsed())
     }
@@ -221,12 +205,15 @@ impl Reactor {
     /// Ends all tasks where they are.
     pub fn stop(&self) {
         let mut driver = lock(&self.driver);
-        let _current = Current::enter(&self.shared);
+        let Driver { ready, work, .. } = &mut *driver;
+        if let Some(work) = work {
+            // They hold the tasks, whose schedulers hold `shared`.
+            work.deferred.clear();
+        }
+        let _entered = Entered::new(&self.shared, work, Instant::now());
         let _timers = self.timers.enter();
-        driver.ready.clear();
+        ready.clear();
         self.shared.tasks.end();
-        // They hold the tasks, whose wakers hold `shared`.
-        self.shared.work().deferred.clear();
     }
 }
 
@@ -250,29 +237,6 @@ impl Shared {
             .is_ok()
     }
 
-    fn work(&self) -> MutexGuard<'_, Work> {
-        lock(&self.work)
-    }
-
-    fn begin_work(&self) -> Instant {
-        let now = Instant::now();
-        self.work().ends = now + TURN;
-        now
-    }
-
-    /// What there is to read or write with; pending, until the next turn, where this one has taken long enough.
-    fn poll_work(&self, context: &mut Context<'_>) -> Poll<MutexGuard<'_, Work>> {
-        let mut work = self.work();
-        if Instant::now() < work.ends {
-            return Poll::Ready(work);
-        }
-        if work.deferred.is_empty() {
-            self.wake_poll();
-        }
-        work.deferred.push(context.waker().clone());
-        Poll::Pending
-    }
-
     /// Makes the descriptor readable.
     fn wake_poll(&self) {
         // It fails never: the counter behind it holds 2^64 - 2 wake-ups, and is reset when full.
@@ -286,10 +250,6 @@ impl Shared {
             self.wake_poll();
         }
     }
-
-    fn source(&self, token: mio::Token) -> Option<Arc<Source>> {
-        lock(&self.sources).get(token.0).cloned()
-    }
 }
 
 /// Asks for turns of a reactor, from any thread.
@@ -298,28 +258,8 @@ pub(crate) struct Turns(Arc<Shared>);
 impl Turns {
     /// Asks for a turn, unless the caller is in one: whose owner looks when it ends.
     pub(crate) fn ensure(&self) {
-        let is_in_turn = CURRENT.with_borrow(|current| {
-            current
-                .as_ref()
-                .is_some_and(|current| Arc::ptr_eq(current, &self.0))
-        });
-        if !is_in_turn {
+        if !current::is_of(&self.0) {
             self.0.ask();
         }
-    }
-}
-
-/// Tells, until dropped, which reactor runs tasks on this thread.
-struct Current(Option<Arc<Shared>>);
-
-impl Current {
-    fn enter(shared: &Arc<Shared>) -> Self {
-        Self(CURRENT.replace(Some(Arc::clone(shared))))
-    }
-}
-
-impl Drop for Current {
-    fn drop(&mut self) {
-        CURRENT.set(self.0.take());
     }
 }

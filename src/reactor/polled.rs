@@ -1,32 +1,42 @@
 //! A socket on a reactor.
 
 use std::{
-    io::{self, IoSlice, Read, Write},
+    io::{self, IoSlice},
     net::Shutdown,
-    os::fd::{AsFd, AsRawFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use mio::{Interest, Token, unix::SourceFd};
+use rustix::{
+    io::writev,
+    net::{RecvFlags, SendFlags, recv, send},
+};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    CURRENT, Shared, lock,
+    Shared, current, lock,
     source::{Direction, Source},
 };
 
+/// A client that has left is an error, and no signal (which Node ignores anyway).
+#[cfg(not(target_vendor = "apple"))]
+const SEND: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const SEND: SendFlags = SendFlags::empty();
+
 /// A socket that does not block, watched by the reactor that runs this thread's tasks.
-pub(crate) struct Polled<T: AsRawFd> {
+pub(crate) struct Polled<T> {
     // Dropped first: what is closed cannot be taken off the watch.
     registration: Registration,
     socket: T,
 }
 
 struct Registration {
-    fd: std::os::fd::RawFd,
+    fd: RawFd,
     token: Token,
     source: Arc<Source>,
     reactor: Arc<Shared>,
@@ -40,19 +50,23 @@ impl Drop for Registration {
     }
 }
 
-impl<T: AsRawFd> Polled<T> {
+/// Pending where the turn has taken long enough.
+fn may_write(context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    current::poll_work(context, |_, _| Poll::Ready(Ok(())))
+}
+
+impl<T: AsFd> Polled<T> {
     /// # Errors
     /// The system watches no more, or no reactor runs on this thread.
     pub(crate) fn new(socket: T) -> io::Result<Self> {
-        let reactor = CURRENT.with_borrow(Option::clone);
-        let reactor = reactor.ok_or_else(|| io::Error::other("no reactor runs on this thread"))?;
+        let reactor = current::reactor()?;
         let source = Arc::new(Source::new());
         let token = {
             let mut sources = lock(&reactor.sources);
             Token(sources.insert(Arc::clone(&source)))
         };
         let registration = Registration {
-            fd: socket.as_raw_fd(),
+            fd: socket.as_fd().as_raw_fd(),
             token,
             source,
             reactor,
@@ -75,7 +89,7 @@ impl<T: AsRawFd> Polled<T> {
 
     /// Whether the system has told of the end of what the other side sends.
     pub(crate) fn is_read_closed(&self) -> bool {
-        self.registration.source.is_read_closed()
+        self.registration.source.known().is_read_closed()
     }
 
     /// Calls `accept` until it does not have to wait.
@@ -88,28 +102,21 @@ impl<T: AsRawFd> Polled<T> {
             .source
             .poll(Direction::Read, context, || accept(&self.socket))
     }
-}
 
-impl<T: AsRawFd> Polled<T>
-where
-    for<'a> &'a T: Write,
-{
     /// Writes what there is room for now: `WouldBlock` where there is none.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.registration
             .source
-            .attempt(Direction::Write, || (&self.socket).write(bytes))
+            .attempt(Direction::Write, || Ok(send(&self.socket, bytes, SEND)?))
     }
 
     /// The same of several slices.
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.registration
             .source
-            .attempt(Direction::Write, || (&self.socket).write_vectored(slices))
+            .attempt(Direction::Write, || Ok(writev(&self.socket, slices)?))
     }
-}
 
-impl<T: AsRawFd + AsFd> Polled<T> {
     /// Has `write` write to the socket's descriptor, once there is room.
     #[cfg(target_os = "linux")]
     pub(crate) fn poll_write_by(
@@ -117,59 +124,55 @@ impl<T: AsRawFd + AsFd> Polled<T> {
         context: &mut Context<'_>,
         write: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        drop(ready!(self.registration.reactor.poll_work(context)));
+        ready!(may_write(context))?;
         self.registration
             .source
             .poll(Direction::Write, context, || write(self.socket.as_fd()))
     }
 }
 
-impl<T: AsRawFd + AsFd> AsFd for Polled<T> {
+impl<T: AsFd> AsFd for Polled<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-impl<T: AsRawFd + Unpin> AsyncRead for Polled<T>
-where
-    for<'a> &'a T: Read,
-{
+impl<T: AsFd + Unpin> AsyncRead for Polled<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Registration {
-            source, reactor, ..
-        } = &self.registration;
-        let mut work = ready!(reactor.poll_work(context));
-        let room = buffer.remaining().min(work.scratch.len());
-        let scratch = &mut work.scratch[..room];
-        let read = ready!(source.poll(Direction::Read, context, || {
-            (&self.socket).read(scratch)
-        }))?;
-        // Less than there was room for is all there is: the next try would only be told so.
-        if 0 < read && read < room {
-            source.exhausted(Direction::Read);
-        }
-        buffer.put_slice(&scratch[..read]);
-        Poll::Ready(Ok(()))
+        let source = &self.registration.source;
+        current::poll_work(context, |context, work| {
+            let room = buffer.remaining().min(work.scratch.len());
+            let scratch = &mut work.scratch[..room];
+            let known = source.known();
+            let read = ready!(source.poll(Direction::Read, context, || {
+                Ok(recv(&self.socket, &mut *scratch, RecvFlags::empty())?.0)
+            }))?;
+            // Less than there was room for is all there is: the next try would only be told so.
+            if 0 < read && read < room {
+                source.exhausted(Direction::Read, known);
+            }
+            buffer.put_slice(&scratch[..read]);
+            Poll::Ready(Ok(()))
+        })
     }
 }
 
-impl<T: AsRawFd + AsFd + Unpin> AsyncWrite for Polled<T>
-where
-    for<'a> &'a T: Write,
-{
+impl<T: AsFd + Unpin> AsyncWrite for Polled<T> {
     fn poll_write(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        drop(ready!(self.registration.reactor.poll_work(context)));
+        ready!(may_write(context))?;
         self.registration
             .source
-            .poll(Direction::Write, context, || (&self.socket).write(bytes))
+            .poll(Direction::Write, context, || {
+                Ok(send(&self.socket, bytes, SEND)?)
+            })
     }
 
     fn poll_write_vectored(
@@ -177,11 +180,11 @@ where
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        drop(ready!(self.registration.reactor.poll_work(context)));
+        ready!(may_write(context))?;
         self.registration
             .source
             .poll(Direction::Write, context, || {
-                (&self.socket).write_vectored(slices)
+                Ok(writev(&self.socket, slices)?)
             })
     }
 

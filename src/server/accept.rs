@@ -220,7 +220,7 @@ fn watched_stream<T, U: Socket + 'static>(
 ) -> io::Result<Box<dyn Socket>>
 where
     Polled<T>: Socket + 'static,
-    T: std::os::fd::AsRawFd,
+    T: std::os::fd::AsFd,
 {
     if is_in_reactor() {
         Ok(Box::new(Polled::new(stream)?))

@@ -1,7 +1,7 @@
 //! What a connection's socket can do beyond reading and writing: TCP, Unix, and TLS over either.
 
 #[cfg(unix)]
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::{
     future::Future,
     io::{self, IoSlice, Write as _},
@@ -131,11 +131,7 @@ impl Socket for TcpStream {
 }
 
 #[cfg(unix)]
-impl<T> Socket for Polled<T>
-where
-    T: AsRawFd + AsFd + Unpin + Send,
-    for<'a> &'a T: io::Read + io::Write,
-{
+impl<T: AsFd + Unpin + Send> Socket for Polled<T> {
     fn write_now(&mut self, bytes: &[u8]) -> Written {
         Written {
             taken: self.try_write(bytes).unwrap_or(0),
