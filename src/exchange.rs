@@ -3,7 +3,10 @@
 use std::{
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -105,6 +108,8 @@ pub(crate) enum Answer {
 
 struct Shared {
     state: Mutex<State>,
+    /// The answer was written to the socket, and nothing is left to be done.
+    is_sent: AtomicBool,
 }
 
 #[derive(Default)]
@@ -120,8 +125,6 @@ enum Phase {
     #[default]
     Pending,
     Answered(Answer),
-    /// The answer was written to the socket.
-    Sent,
     /// The exchange was dropped unanswered.
     Abandoned,
     /// The answer was taken, or nobody waits for it any more.
@@ -132,6 +135,10 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code that can panic runs under this lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_sent(&self) -> bool {
+        self.is_sent.load(Ordering::Acquire)
     }
 
     fn settle(&self, phase: Phase) {
@@ -152,6 +159,7 @@ impl Shared {
 pub(crate) fn exchange() -> (Exchange, Reply) {
     let shared = Arc::new(Shared {
         state: Mutex::default(),
+        is_sent: AtomicBool::new(false),
     });
     (
         Exchange {
@@ -206,7 +214,8 @@ impl Exchange {
                 drop(state);
                 return Err(self);
             }
-            state.phase = Phase::Sent;
+            state.phase = Phase::Closed;
+            self.shared.is_sent.store(true, Ordering::Release);
             // What the socket had no room for is for the task to write.
             state.waker.take_if(|_| passed == Passed::Partly)
         };
@@ -228,6 +237,9 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if self.shared.is_sent() {
+            return;
+        }
         self.shared.settle(Phase::Abandoned);
     }
 }
@@ -240,7 +252,7 @@ impl Reply {
 
     /// Whether the answer has gone the shorter way.
     pub(crate) fn is_sent(&self) -> bool {
-        matches!(self.shared.lock().phase, Phase::Sent)
+        self.shared.is_sent()
     }
 }
 
@@ -265,6 +277,9 @@ impl Future for Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
+        if self.is_sent() {
+            return;
+        }
         let (phase, observation, _shortcut) = {
             let mut state = self.shared.lock();
             let phase = std::mem::replace(&mut state.phase, Phase::Closed);

@@ -192,15 +192,7 @@ impl<S: Socket> Corked<S> {
     /// What the client keeps the connection waiting for, if anything. With `in_progress` what was
     /// read so far is of a request in progress, and not the beginning of another.
     pub(super) fn held_up(&self, in_progress: bool) -> HeldUp {
-        let mut inner = self.lock();
-        inner.begun &= !in_progress;
-        if inner.refused || inner.unflushed || inner.sent < inner.gathered.len() {
-            HeldUp::Writing(inner.taken)
-        } else if inner.begun {
-            HeldUp::Reading
-        } else {
-            HeldUp::Not
-        }
+        self.lock().held_up(in_progress)
     }
 
     /// hyper has taken the head of a request: what it has read was of that one.
@@ -248,6 +240,17 @@ impl<S> Inner<S> {
             let of_slice = taken.min(slice.len());
             taken -= of_slice;
             self.gathered.extend_from_slice(&slice[of_slice..]);
+        }
+    }
+
+    fn held_up(&mut self, in_progress: bool) -> HeldUp {
+        self.begun &= !in_progress;
+        if self.refused || self.unflushed || self.sent < self.gathered.len() {
+            HeldUp::Writing(self.taken)
+        } else if self.begun {
+            HeldUp::Reading
+        } else {
+            HeldUp::Not
         }
     }
 

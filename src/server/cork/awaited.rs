@@ -2,11 +2,11 @@
 
 use std::io::IoSlice;
 
-use super::{super::socket::Written, Corked, Socket};
+use super::{super::socket::Written, Corked, HeldUp, Socket};
 use crate::body::Passed;
 
 impl<S: Socket> Corked<S> {
-    /// Lets that answer be written by whoever has it, until [`Corked::resume`]; false where there is something
+    /// Lets that answer be written by whoever has it, until [`Corked::go_on`]; false where there is something
     /// else to do.
     pub(in crate::server) fn await_answer(&self) -> bool {
         let mut inner = self.lock();
@@ -14,9 +14,11 @@ impl<S: Socket> Corked<S> {
         inner.awaits_answer
     }
 
-    /// The connection goes on.
-    pub(in crate::server) fn resume(&self) {
-        self.lock().awaits_answer = false;
+    /// The connection goes on, with what was read so far read as requests. What the client keeps it waiting for.
+    pub(in crate::server) fn go_on(&self) -> HeldUp {
+        let mut inner = self.lock();
+        inner.awaits_answer = false;
+        inner.held_up(true)
     }
 
     /// Writes that answer, outside the connection's task.

@@ -8,7 +8,7 @@ use httpdate::HttpDate;
 use crate::{byte_table::alphanumeric_and, field_lines::FieldLines};
 
 /// What is gathered of answers, usually: no more memory is moved while it grows.
-pub(super) const GATHERED: usize = 512;
+const GATHERED: usize = 512;
 /// Content from this size on is not copied behind its head.
 pub(super) const APART: usize = 4 * 1024;
 /// Larger content is hyper's to write: it does not copy what the socket has no room for.
@@ -34,6 +34,9 @@ pub(super) fn write_head(
     let has_no_content = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if status.is_informational() || (length == 0 && is_head) || (length > 0 && has_no_content) {
         return false;
+    }
+    if gathered.capacity() == 0 {
+        gathered.reserve(GATHERED);
     }
     let start = gathered.len();
     if status == StatusCode::OK {

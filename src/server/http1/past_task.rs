@@ -17,7 +17,7 @@ impl<S: Socket> Shortcut for PastTask<S> {
             fields,
             body,
         } = response;
-        let mut gathered = Vec::with_capacity(answer::GATHERED);
+        let mut gathered = Vec::new();
         let head = Head::Lines(*status, fields);
         if body.len() > answer::LARGEST
             || !answer::write_head(head, body.len(), false, &mut gathered)

@@ -14,7 +14,7 @@ use tokio::io::ReadBuf;
 
 use super::{
     Connection, Outcome,
-    answer::{self, APART, GATHERED, Head, LARGEST},
+    answer::{self, APART, Head, LARGEST},
     past_task::PastTask,
 };
 use crate::{
@@ -92,8 +92,9 @@ where
             waits = true;
         }
         let mut has_read = false;
+        let mut known = None;
         loop {
-            let Ok(held_up) = requests.answer(context) else {
+            let Ok(held_up) = requests.answer(known.take(), context) else {
                 return Poll::Ready(Err(Outcome::Gone));
             };
             if requests.stopping && requests.begun.len() <= 1 {
@@ -108,6 +109,7 @@ where
                     Poll::Ready(Ok(true)) => {
                         parked = None;
                         has_read = true;
+                        known = Some(held_up);
                         continue;
                     }
                     Poll::Ready(Ok(false)) if is_idle => return Poll::Ready(Err(Outcome::Ended)),
@@ -183,8 +185,10 @@ impl<'a, H: Handler, S: Socket + 'static> Requests<'a, H, S> {
             return read;
         };
         let rest = self.begin(buffer.filled());
-        // More of it was read: it need not come.
-        self.partly &= !stream.unread(rest);
+        if !rest.is_empty() {
+            // More of it was read: it need not come.
+            self.partly &= !stream.unread(rest);
+        }
         Poll::Ready(Ok(true))
     }
 
@@ -251,24 +255,22 @@ impl<'a, H: Handler, S: Socket + 'static> Requests<'a, H, S> {
         self.awaits_answer
     }
 
-    /// Forgets the request whose answer was written past this.
-    fn resume(&mut self) {
-        if !std::mem::take(&mut self.awaits_answer) {
-            return;
-        }
-        self.connection.stream.resume();
-        if let Some((_, Begun::Handled { reply, .. })) = self.begun.front()
+    /// Sends the answers that are there, in order. What the client keeps the connection waiting for, which may be
+    /// `known`.
+    fn answer(
+        &mut self,
+        known: Option<HeldUp>,
+        context: &mut Context<'_>,
+    ) -> std::io::Result<HeldUp> {
+        let stream = self.connection.stream;
+        let mut held_up = known.unwrap_or_else(|| stream.go_on());
+        // Its answer was written past this.
+        if std::mem::take(&mut self.awaits_answer)
+            && let Some((_, Begun::Handled { reply, .. })) = self.begun.front()
             && reply.is_sent()
         {
             self.begun.pop_front();
         }
-    }
-
-    /// Sends the answers that are there, in order. What the client keeps the connection waiting for.
-    fn answer(&mut self, context: &mut Context<'_>) -> std::io::Result<HeldUp> {
-        self.resume();
-        let stream = self.connection.stream;
-        let mut held_up = stream.held_up(true);
         if held_up != HeldUp::Not
             && let Poll::Ready(written) = stream.poll_uncork(context)
         {
@@ -281,9 +283,6 @@ impl<'a, H: Handler, S: Socket + 'static> Requests<'a, H, S> {
             && self.begun.len() > unless
             && let Some((method, begun)) = self.begun.front_mut()
         {
-            if gathered.capacity() == 0 {
-                gathered.reserve(GATHERED);
-            }
             let Poll::Ready(content) = poll_answer(begun, *method, &mut gathered, context) else {
                 break;
             };
