@@ -11,16 +11,11 @@
 //!
 //! The second argument is how often each connection asks. `scripts/instructions.mjs` counts.
 
-use std::{
-    convert::Infallible,
-    env,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+#[cfg(unix)]
+#[path = "instructions/in_loop.rs"]
+mod in_loop;
+
+use std::{convert::Infallible, env, net::SocketAddr};
 
 use bytes::Bytes;
 use http::header;
@@ -28,15 +23,12 @@ use http_body_util::Full;
 use hyper::{Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, Interest, unix::AsyncFd},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use wapix::{
-    Config, Listener, LocalAddress, Server,
-    bridge::{Bridge, Taken},
-    reactor::Reactor,
-    router::{Method, RouteId, Router},
-};
+
+#[cfg(unix)]
+use self::in_loop::serve as serve_wapix;
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -60,12 +52,6 @@ const OTHER: &[u8] = b"GET /users/42?fields=name HTTP/1.1\r\n\
     Connection: keep-alive\r\n\r\n";
 
 const CONTENT: &str = r#"{"id":"42","name":"A user with a name"}"#;
-
-// As `src/bridge/protocol.rs` documents them.
-const REQUEST_RECORD: u32 = 1;
-const RESPOND_JSON_TEXT: u32 = 1 | 1 << 8 | 1 << 16;
-const PARAMETER_COUNT: usize = 11;
-const FIXED_WORDS: usize = 12;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
@@ -109,71 +95,9 @@ async fn ask(address: SocketAddr, requests: [&[u8]; 2], rounds: usize) -> std::i
     Ok(())
 }
 
+#[cfg(not(unix))]
 fn serve_wapix() -> Outcome<SocketAddr> {
-    let mut router = Router::new();
-    router.insert(Method::Get, "/users/:id", RouteId::new(0))?;
-    let listener = Listener::tcp("127.0.0.1:0".parse()?, 64, false)?;
-    let address = match listener.local_address()? {
-        LocalAddress::Tcp(address) => address,
-        #[cfg(unix)]
-        LocalAddress::Unix(_) => return Err("not a TCP address".into()),
-    };
-    let work = Arc::new(AtomicBool::new(false));
-    let has_work = Arc::clone(&work);
-    let bridge = Bridge::new(Box::new(move || has_work.store(true, Ordering::Release)));
-    let reactor = Reactor::new(1)?;
-    let run = Arc::clone(&bridge);
-    reactor.spawn(async move { run.run().await });
-    let server = Server::new(listener, router, Config::default(), Arc::clone(&bridge));
-    reactor.spawn(async move {
-        if let Err(error) = server.run().await {
-            eprintln!("{error}");
-        }
-    });
-    // SAFETY: a reactor keeps its descriptor, the same one, open for as long as it lives, which is in there.
-    #[expect(unsafe_code, reason = "tokio has no safe way to watch a descriptor")]
-    let reactor = unsafe { AsyncFd::register_with_interest(reactor, Interest::READABLE)? };
-    tokio::spawn(turn(reactor, work, bridge));
-    Ok(address)
-}
-
-/// Node's part, and JavaScript's: turns the reactor when it has something to do, takes batch after batch, and
-/// answers each whole.
-async fn turn(
-    reactor: AsyncFd<Reactor>,
-    work: Arc<AtomicBool>,
-    bridge: Arc<Bridge>,
-) -> std::io::Result<()> {
-    let (mut words, mut bytes) = (vec![0; 32 * 1024], vec![0; 256 * 1024]);
-    let (mut answers, mut text) = (Vec::new(), String::new());
-    loop {
-        let mut ready = reactor.readable().await?;
-        // Before the turn: what comes after it is told of again.
-        ready.clear_ready();
-        reactor.get_ref().turn(Some(Duration::ZERO));
-        while work.swap(false, Ordering::AcqRel) {
-            while let Taken::Batch { words: count, .. } =
-                bridge.take(&mut words, &mut bytes, &mut Vec::new())
-            {
-                answers.clear();
-                text.clear();
-                let mut records = &words[..count];
-                while let [first, slot, serial, ..] = records {
-                    if first & 0xff == REQUEST_RECORD {
-                        answers.extend([RESPOND_JSON_TEXT, *slot, *serial, 200, 0]);
-                        answers.push(CONTENT.len() as u32);
-                        text.push_str(CONTENT);
-                    }
-                    let parameters = records.get(PARAMETER_COUNT).map_or(0, |count| 2 * count);
-                    records = records
-                        .get(FIXED_WORDS + parameters as usize..)
-                        .unwrap_or(&[]);
-                }
-                bridge.answer(&answers, text.as_bytes(), &[], []);
-                reactor.get_ref().run_after(|| bridge.deliver());
-            }
-        }
-    }
+    Err("Node's loop watches descriptors on Unix only".into())
 }
 
 async fn serve_hyper() -> Outcome<SocketAddr> {
