@@ -108,7 +108,7 @@ pub(crate) enum Answer {
 
 struct Shared {
     state: Mutex<State>,
-    /// The answer was written to the socket, and nothing is left to be done.
+    /// The answer was written to the socket: set when all has been done that follows from it.
     is_sent: AtomicBool,
 }
 
@@ -125,6 +125,8 @@ enum Phase {
     #[default]
     Pending,
     Answered(Answer),
+    /// The answer was written to the socket.
+    Sent,
     /// The exchange was dropped unanswered.
     Abandoned,
     /// The answer was taken, or nobody waits for it any more.
@@ -214,7 +216,7 @@ impl Exchange {
                 drop(state);
                 return Err(self);
             }
-            state.phase = Phase::Closed;
+            state.phase = Phase::Sent;
             self.shared.is_sent.store(true, Ordering::Release);
             // What the socket had no room for is for the task to write.
             state.waker.take_if(|_| passed == Passed::Partly)
@@ -252,7 +254,8 @@ impl Reply {
 
     /// Whether the answer has gone the shorter way.
     pub(crate) fn is_sent(&self) -> bool {
-        self.shared.is_sent()
+        // The client may have it, and have asked for more, while who wrote it is still under the lock.
+        self.shared.is_sent() || matches!(self.shared.lock().phase, Phase::Sent)
     }
 }
 
@@ -277,7 +280,7 @@ impl Future for Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        if self.is_sent() {
+        if self.shared.is_sent() {
             return;
         }
         let (phase, observation, _shortcut) = {
@@ -291,5 +294,58 @@ impl Drop for Reply {
         if let (true, Some(Observation { observer, token })) = (unanswered, observation) {
             observer.cancelled(token);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::{sync::mpsc, thread, time::Duration};
+
+    use super::*;
+
+    /// Tells that the client has the answer, and does not return before somebody has asked, or waits.
+    struct Slow {
+        written: mpsc::SyncSender<()>,
+        asked: Mutex<mpsc::Receiver<bool>>,
+    }
+
+    impl Shortcut for Slow {
+        fn answer(&self, _: &Response<&[u8]>) -> Passed {
+            self.written.send(()).unwrap();
+            let asked = self.asked.lock().unwrap();
+            let told = asked.recv_timeout(Duration::from_millis(100));
+            assert!(
+                told.is_err(),
+                "told before the answer had been seen to: {told:?}"
+            );
+            Passed::Whole
+        }
+    }
+
+    #[test]
+    fn an_answer_is_sent_from_when_the_client_has_it() {
+        let (exchange, reply) = exchange();
+        let (written, is_written) = mpsc::sync_channel(1);
+        let (ask, asked) = mpsc::channel();
+        let shortcut: Arc<dyn Shortcut> = Arc::new(Slow {
+            written,
+            asked: Mutex::new(asked),
+        });
+        reply.offer(&shortcut);
+        let connection = thread::spawn(move || {
+            is_written.recv().unwrap();
+            let is_sent = reply.is_sent();
+            // Nobody listens any more, where it was told in time.
+            let _ = ask.send(is_sent);
+            is_sent
+        });
+        let response = Response {
+            status: StatusCode::OK,
+            fields: FieldLines::new(None, &[]),
+            body: &b""[..],
+        };
+        assert!(exchange.respond_now(&response).is_ok());
+        assert!(connection.join().unwrap());
     }
 }
