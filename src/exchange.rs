@@ -108,7 +108,7 @@ pub(crate) enum Answer {
 
 struct Shared {
     state: Mutex<State>,
-    /// The answer was written to the socket: set when all has been done that follows from it.
+    /// The answer was written to the socket, and nothing is left to be done.
     is_sent: AtomicBool,
 }
 
@@ -125,8 +125,6 @@ enum Phase {
     #[default]
     Pending,
     Answered(Answer),
-    /// The answer was written to the socket.
-    Sent,
     /// The exchange was dropped unanswered.
     Abandoned,
     /// The answer was taken, or nobody waits for it any more.
@@ -216,7 +214,7 @@ impl Exchange {
                 drop(state);
                 return Err(self);
             }
-            state.phase = Phase::Sent;
+            state.phase = Phase::Closed;
             self.shared.is_sent.store(true, Ordering::Release);
             // What the socket had no room for is for the task to write.
             state.waker.take_if(|_| passed == Passed::Partly)
@@ -250,12 +248,6 @@ impl Reply {
     /// Offers whoever answers a shorter way than through this.
     pub(crate) fn offer(&self, shortcut: &Arc<dyn Shortcut>) {
         self.shared.lock().shortcut = Some(Arc::clone(shortcut));
-    }
-
-    /// Whether the answer has gone the shorter way.
-    pub(crate) fn is_sent(&self) -> bool {
-        // The client may have it, and have asked for more, while who wrote it is still under the lock.
-        self.shared.is_sent() || matches!(self.shared.lock().phase, Phase::Sent)
     }
 }
 
@@ -294,58 +286,5 @@ impl Drop for Reply {
         if let (true, Some(Observation { observer, token })) = (unanswered, observation) {
             observer.cancelled(token);
         }
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-mod tests {
-    use std::{sync::mpsc, thread, time::Duration};
-
-    use super::*;
-
-    /// Tells that the client has the answer, and does not return before somebody has asked, or waits.
-    struct Slow {
-        written: mpsc::SyncSender<()>,
-        asked: Mutex<mpsc::Receiver<bool>>,
-    }
-
-    impl Shortcut for Slow {
-        fn answer(&self, _: &Response<&[u8]>) -> Passed {
-            self.written.send(()).unwrap();
-            let asked = self.asked.lock().unwrap();
-            let told = asked.recv_timeout(Duration::from_millis(100));
-            assert!(
-                told.is_err(),
-                "told before the answer had been seen to: {told:?}"
-            );
-            Passed::Whole
-        }
-    }
-
-    #[test]
-    fn an_answer_is_sent_from_when_the_client_has_it() {
-        let (exchange, reply) = exchange();
-        let (written, is_written) = mpsc::sync_channel(1);
-        let (ask, asked) = mpsc::channel();
-        let shortcut: Arc<dyn Shortcut> = Arc::new(Slow {
-            written,
-            asked: Mutex::new(asked),
-        });
-        reply.offer(&shortcut);
-        let connection = thread::spawn(move || {
-            is_written.recv().unwrap();
-            let is_sent = reply.is_sent();
-            // Nobody listens any more, where it was told in time.
-            let _ = ask.send(is_sent);
-            is_sent
-        });
-        let response = Response {
-            status: StatusCode::OK,
-            fields: FieldLines::new(None, &[]),
-            body: &b""[..],
-        };
-        assert!(exchange.respond_now(&response).is_ok());
-        assert!(connection.join().unwrap());
     }
 }

@@ -14,11 +14,12 @@ impl<S: Socket> Corked<S> {
         inner.awaits_answer
     }
 
-    /// The connection goes on, with what was read so far read as requests. What the client keeps it waiting for.
-    pub(in crate::server) fn go_on(&self) -> HeldUp {
+    /// The connection goes on, with what was read so far read as requests. What the client keeps it waiting for, and
+    /// whether nobody awaits that answer (any more).
+    pub(in crate::server) fn go_on(&self) -> (HeldUp, bool) {
         let mut inner = self.lock();
-        inner.awaits_answer = false;
-        inner.held_up(true)
+        let is_written = !std::mem::take(&mut inner.awaits_answer);
+        (inner.held_up(true), is_written)
     }
 
     /// Writes that answer, outside the connection's task.

@@ -263,12 +263,12 @@ impl<'a, H: Handler, S: Socket + 'static> Requests<'a, H, S> {
         context: &mut Context<'_>,
     ) -> std::io::Result<HeldUp> {
         let stream = self.connection.stream;
-        let mut held_up = known.unwrap_or_else(|| stream.go_on());
-        // Its answer was written past this.
-        if std::mem::take(&mut self.awaits_answer)
-            && let Some((_, Begun::Handled { reply, .. })) = self.begun.front()
-            && reply.is_sent()
-        {
+        let (mut held_up, is_written) = match known {
+            Some(known) => (known, false),
+            None => stream.go_on(),
+        };
+        // Past this: the socket has it, whether or not its exchange has been told yet.
+        if std::mem::take(&mut self.awaits_answer) && is_written {
             self.begun.pop_front();
         }
         if held_up != HeldUp::Not
