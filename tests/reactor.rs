@@ -9,6 +9,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
     },
     thread,
     time::Duration,
@@ -203,6 +204,32 @@ fn a_stop_ends_tasks_where_they_are() {
     assert!(!ended.load(Ordering::Relaxed));
     reactor.stop();
     assert!(ended.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_stop_ends_what_tasks_begin_when_they_are_dropped() {
+    struct Begins(Arc<Reactor>, mpsc::Sender<()>);
+    impl Drop for Begins {
+        fn drop(&mut self) {
+            let ended = self.1.clone();
+            self.0.spawn(async move {
+                let _ended = ended;
+                std::future::pending::<()>().await;
+            });
+        }
+    }
+    let reactor = Arc::new(Reactor::new(1).unwrap());
+    let (ended, ends) = mpsc::channel();
+    let begins = Begins(Arc::clone(&reactor), ended);
+    reactor.spawn(async move {
+        let _begins = begins;
+        std::future::pending::<()>().await;
+    });
+    reactor.turn(Some(Duration::ZERO));
+    thread::spawn(move || reactor.stop());
+    // Nobody is left who could send.
+    let left = ends.recv_timeout(PATIENCE);
+    assert_eq!(left, Err(mpsc::RecvTimeoutError::Disconnected));
 }
 
 #[test]

@@ -36,7 +36,8 @@ impl Tasks {
                 return;
             }
             wakers.into_iter().for_each(Waker::wake);
-            drop(mem::take(&mut *lock(&self.ready)));
+            let ready = mem::take(&mut *lock(&self.ready));
+            drop(ready);
         }
     }
 }
