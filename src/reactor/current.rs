@@ -55,6 +55,17 @@ impl Work {
         self.has_ended = false;
     }
 
+    /// Has those go on who had to wait for this turn. Who was the first that had to took the last one, and goes last.
+    pub(super) fn go_on(&mut self) {
+        let first = self.deferred.first();
+        let count = first.map_or(0, |first| {
+            let is_first = |waker: &&Waker| waker.will_wake(first);
+            self.deferred.iter().take_while(is_first).count()
+        });
+        self.deferred.rotate_left(count);
+        self.deferred.drain(..).for_each(Waker::wake);
+    }
+
     fn has_ended(&mut self) -> bool {
         self.operations = self.operations.wrapping_add(1);
         if self.operations.is_multiple_of(UNTIMED) {

@@ -18,7 +18,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicU8, Ordering},
     },
-    task::Waker,
     time::{Duration, Instant},
 };
 
@@ -139,6 +138,10 @@ impl Reactor {
         let polled = poll.poll(events, timeout);
         // Not before: until here another thread's wake-up has to reach the descriptor.
         self.shared.state.store(RUNNING, Ordering::Release);
+        // Before those that something has happened to: of these there may be others in each turn.
+        if let Some(work) = work {
+            work.go_on();
+        }
         if polled.is_ok() {
             let sources = lock(&self.shared.sources);
             for event in &*events {
@@ -146,9 +149,6 @@ impl Reactor {
                     source.happened(event);
                 }
             }
-        }
-        if let Some(work) = work {
-            work.deferred.drain(..).for_each(Waker::wake);
         }
         let began = Instant::now();
         let _entered = Entered::new(&self.shared, work, began);

@@ -51,7 +51,7 @@ impl Drop for Registration {
 }
 
 /// Pending where the turn has taken long enough.
-fn may_write(context: &mut Context<'_>) -> Poll<io::Result<()>> {
+fn may_go_on(context: &mut Context<'_>) -> Poll<io::Result<()>> {
     current::poll_work(context, |_, _| Poll::Ready(Ok(())))
 }
 
@@ -98,6 +98,7 @@ impl<T: AsFd> Polled<T> {
         context: &mut Context<'_>,
         accept: impl Fn(&T) -> io::Result<U>,
     ) -> Poll<io::Result<U>> {
+        ready!(may_go_on(context))?;
         self.registration
             .source
             .poll(Direction::Read, context, || accept(&self.socket))
@@ -124,7 +125,7 @@ impl<T: AsFd> Polled<T> {
         context: &mut Context<'_>,
         write: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        ready!(may_write(context))?;
+        ready!(may_go_on(context))?;
         self.registration
             .source
             .poll(Direction::Write, context, || write(self.socket.as_fd()))
@@ -167,7 +168,7 @@ impl<T: AsFd + Unpin> AsyncWrite for Polled<T> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(may_write(context))?;
+        ready!(may_go_on(context))?;
         self.registration
             .source
             .poll(Direction::Write, context, || {
@@ -180,7 +181,7 @@ impl<T: AsFd + Unpin> AsyncWrite for Polled<T> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(may_write(context))?;
+        ready!(may_go_on(context))?;
         self.registration
             .source
             .poll(Direction::Write, context, || {
@@ -198,5 +199,90 @@ impl<T: AsFd + Unpin> AsyncWrite for Polled<T> {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(SockRef::from(&*self).shutdown(Shutdown::Write))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::{
+        io::Write,
+        os::unix::net::UnixStream,
+        sync::atomic::{AtomicBool, Ordering},
+        time::{Duration, Instant},
+    };
+
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+    use crate::reactor::Reactor;
+
+    /// Longer than a turn reads and writes.
+    const LONG: Duration = Duration::from_millis(5);
+    /// More than are looked at.
+    const TURNS: usize = 20;
+
+    fn pair() -> (UnixStream, UnixStream) {
+        let (here, there) = UnixStream::pair().unwrap();
+        here.set_nonblocking(true).unwrap();
+        (here, there)
+    }
+
+    #[test]
+    fn who_had_to_wait_for_a_turn_does_not_wait_for_who_took_the_last_one() {
+        let reactor = Reactor::new(1).unwrap();
+        let (busy, mut busy_client) = pair();
+        let (other, mut other_client) = pair();
+        let is_read = Arc::new(AtomicBool::new(false));
+        let reads = Arc::clone(&is_read);
+        busy_client.write_all(&[0; 10_000]).unwrap();
+        other_client.write_all(&[0]).unwrap();
+        reactor.spawn(async move {
+            let mut busy = Polled::new(busy).unwrap();
+            loop {
+                busy.read_u8().await.unwrap();
+                let until = Instant::now() + LONG;
+                while Instant::now() < until {}
+            }
+        });
+        reactor.spawn(async move {
+            let mut other = Polled::new(other).unwrap();
+            other.read_u8().await.unwrap();
+            reads.store(true, Ordering::Relaxed);
+        });
+        let turns = (0..TURNS).take_while(|_| {
+            reactor.turn(Some(Duration::ZERO));
+            // And something happens to it, too.
+            busy_client.write_all(&[0]).unwrap();
+            !is_read.load(Ordering::Relaxed)
+        });
+        assert!(turns.count() < TURNS);
+        reactor.stop();
+    }
+
+    #[test]
+    fn a_turn_ends_while_there_is_always_something_to_accept() {
+        let reactor = Reactor::new(1).unwrap();
+        let (listening, _client) = pair();
+        let accepted = Arc::new(AtomicBool::new(false));
+        let accepts = Arc::clone(&accepted);
+        let ended = Arc::new(AtomicBool::new(false));
+        let has_ended = Arc::clone(&ended);
+        reactor.spawn(async move {
+            let listening = Polled::new(listening).unwrap();
+            let until = Instant::now() + Duration::from_secs(10);
+            // Up to the deadline of a test that has failed.
+            while !has_ended.load(Ordering::Relaxed) && Instant::now() < until {
+                std::future::poll_fn(|context| listening.poll_accept(context, |_| Ok(())))
+                    .await
+                    .unwrap();
+            }
+            accepts.store(true, Ordering::Relaxed);
+        });
+        reactor.turn(Some(Duration::ZERO));
+        assert!(!accepted.load(Ordering::Relaxed));
+        ended.store(true, Ordering::Relaxed);
+        reactor.turn(Some(Duration::ZERO));
+        assert!(accepted.load(Ordering::Relaxed));
     }
 }
