@@ -14,6 +14,9 @@ use crate::{
     config::{LINGER, PARK_AFTER},
 };
 
+/// A timer is as exact as this.
+const TICK: Duration = Duration::from_millis(1);
+
 /// What a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum WaitsFor {
@@ -128,8 +131,10 @@ impl Timeouts {
         if is_over || timer.deadline() > next {
             timer.as_mut().reset(next);
         }
-        // It is not over: this only tells it of the task.
-        let _ = timer.as_mut().poll(context);
+        // This only tells it of the task; where it is over by now, it would not tell the task.
+        while timer.as_mut().poll(context).is_ready() {
+            timer.as_mut().reset(Instant::now() + after.max(TICK));
+        }
     }
 }
 
@@ -147,4 +152,33 @@ fn limit_of(waits_for: WaitsFor, config: &Config) -> Option<Duration> {
 fn idle_limit(config: &Config) -> Duration {
     let limit = config.keep_alive_timeout.unwrap_or(PARK_AFTER);
     limit.min(PARK_AFTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_looked_for_again_even_where_the_time_for_that_has_just_come() {
+        let config = Config {
+            keep_alive_timeout: Some(Duration::ZERO),
+            ..Config::default()
+        };
+        let mut timeouts = Timeouts::new();
+        let mut looks = 0;
+        let looked_again = poll_fn(|context| {
+            looks += 1;
+            let answer = timeouts.poll(WaitsFor::Answer, &config, context);
+            assert!(answer.is_pending());
+            if looks > 2 {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        });
+        assert!(timeout(LINGER, looked_again).await.is_ok());
+    }
 }
