@@ -207,6 +207,18 @@ fn a_stop_ends_tasks_where_they_are() {
 }
 
 #[test]
+fn nothing_is_left_of_a_server_whose_reactor_was_not_stopped() {
+    let (listener, address) = tcp();
+    let reactor = Reactor::new(1).unwrap();
+    let server = server(listener);
+    reactor.spawn(async move { server.run().await.unwrap() });
+    reactor.turn(Some(Duration::ZERO));
+    assert!(TcpStream::connect(address).is_ok());
+    drop(reactor);
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
 fn a_stop_ends_what_tasks_begin_when_they_are_dropped() {
     struct Begins(Arc<Reactor>, mpsc::Sender<()>);
     impl Drop for Begins {

@@ -217,6 +217,13 @@ impl Reactor {
     }
 }
 
+impl Drop for Reactor {
+    /// Tasks hold what they are waked through, which holds them.
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic ends the task that it is of, and leaves nothing half done under these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
