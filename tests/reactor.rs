@@ -186,6 +186,26 @@ fn what_is_waked_before_it_runs_waits_for_no_turn() {
 }
 
 #[test]
+fn a_turn_ends_before_tasks_that_give_way_have_kept_its_owner_for_long() {
+    let reactor = Reactor::new(1).unwrap();
+    let gave_way = Arc::new(AtomicUsize::new(0));
+    let gives_way = Arc::clone(&gave_way);
+    reactor.spawn(async move {
+        loop {
+            gives_way.fetch_add(1, Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(1));
+            tokio::task::yield_now().await;
+        }
+    });
+    let times = || {
+        reactor.turn(Some(Duration::ZERO));
+        gave_way.swap(0, Ordering::Relaxed)
+    };
+    assert_eq!([times(), times()], [4, 4], "it goes on in the next turn");
+    reactor.stop();
+}
+
+#[test]
 fn a_stop_ends_tasks_where_they_are() {
     struct Ends(Arc<AtomicBool>);
     impl Drop for Ends {

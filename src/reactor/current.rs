@@ -10,11 +10,11 @@ use std::{
 
 use super::Shared;
 
-/// How long sockets are read in one turn, and written to: who sends without a pause, and takes every answer,
-/// is never done.
-const TURN: Duration = Duration::from_millis(2);
-/// How often something is read or written before the clock is looked at.
-const UNTIMED: u32 = 4;
+/// How long sockets are read in one turn, and written to, and tasks run again: who sends without a pause, and takes
+/// every answer, is never done.
+pub(super) const TURN: Duration = Duration::from_millis(2);
+/// How often something is read or written, or tasks are run, before the clock is looked at.
+pub(super) const UNTIMED: u32 = 4;
 /// What of a socket is read at a time, in bytes.
 const SCRATCH: usize = 64 * 1024;
 

@@ -25,7 +25,7 @@ use async_task::Runnable;
 use slab::Slab;
 
 use self::{
-    current::{Entered, Work},
+    current::{Entered, TURN, UNTIMED, Work},
     source::Source,
     tasks::Tasks,
     timers::Timers,
@@ -35,8 +35,9 @@ pub(crate) use self::{current::is_current, polled::Polled, relief::Relief};
 
 /// How many events of the system are taken at a time.
 const EVENTS: usize = 256;
-/// How often in one turn tasks that are ready again are run, before the loop's owner gets its turn.
-const ROUNDS: usize = 32;
+/// How often in one turn tasks that are ready again are run, before the loop's owner gets its turn: fewer times where
+/// they take long.
+const ROUNDS: u32 = 32;
 /// mio's token of the waker; those of sockets are their numbers in the slab.
 const WAKER: mio::Token = mio::Token(usize::MAX);
 
@@ -153,7 +154,7 @@ impl Reactor {
         let began = Instant::now();
         let _entered = Entered::new(&self.shared, work, began);
         let _timers = self.timers.enter();
-        self.run(ready);
+        self.run(ready, began);
         Some(began.elapsed())
     }
 
@@ -168,7 +169,7 @@ impl Reactor {
         self.shared.state.store(RUNNING, Ordering::Release);
         what();
         if !self.shared.settle() {
-            self.run(ready);
+            self.run(ready, began);
         }
         Some(began.elapsed())
     }
@@ -187,8 +188,8 @@ impl Reactor {
         lock(&self.shared.sources).len()
     }
 
-    fn run(&self, ready: &mut Vec<Runnable>) {
-        for _ in 0..ROUNDS {
+    fn run(&self, ready: &mut Vec<Runnable>, began: Instant) {
+        for round in 1..=ROUNDS {
             self.shared.state.store(RUNNING, Ordering::Release);
             self.shared.tasks.swap_ready(ready);
             for task in ready.drain(..) {
@@ -196,6 +197,9 @@ impl Reactor {
             }
             if self.shared.settle() {
                 return;
+            }
+            if round.is_multiple_of(UNTIMED) && began.elapsed() >= TURN {
+                break;
             }
         }
         self.shared.state.store(IDLE, Ordering::Release);
