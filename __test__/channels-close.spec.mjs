@@ -1,16 +1,13 @@
 // Subscribers whose server closes: sent away, to come back elsewhere.
 
 import test from 'ava';
-import { channel } from 'wapix';
+import { numbers, opener } from './helpers/channel.mjs';
 import { connect, requestBytes } from './helpers/client.mjs';
 import { subscribe } from './helpers/event-source.mjs';
 import { deferred, once, until } from './helpers/events.mjs';
 import { serve, serveGet, stop } from './helpers/server.mjs';
 
-let names = 0;
-/** A channel of the test's own. */
-const open = (options) => channel(`closing ${names++}`, options);
-const numbers = (count, first = 1) => Array.from({ length: count }, (_, index) => first + index);
+const open = opener('closing');
 
 for (const ioThreads of [1, 3, 0]) {
   const on = ioThreads === 0 ? "in Node's event loop" : `on I/O threads: ${ioThreads}`;

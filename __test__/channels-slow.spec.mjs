@@ -2,17 +2,14 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
-import { channel } from 'wapix';
+import { numbers, opener } from './helpers/channel.mjs';
 import { connect, requestBytes } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { subscribe } from './helpers/event-source.mjs';
 import { until } from './helpers/events.mjs';
 import { serveGet } from './helpers/server.mjs';
 
-let names = 0;
-/** A channel of the test's own. */
-const open = (options) => channel(`slow ${names++}`, options);
-const numbers = (count, first = 1) => Array.from({ length: count }, (_, index) => first + index);
+const open = opener('slow');
 
 for (const ioThreads of [1, 3, 0]) {
   const on = ioThreads === 0 ? "in Node's event loop" : `on I/O threads: ${ioThreads}`;

@@ -11,8 +11,8 @@ const DIRECTORY = 'target/asan';
 
 /** The tests that send bytes through the binding, but for those that measure or start processes. */
 const TESTS = [
-  ...['bodies', 'chunks', 'disconnect', 'files', 'framing', 'malformed'],
-  ...['multipart', 'pipeline', 'request', 'sources', 'streams'],
+  ...['bodies', 'chunks', 'disconnect', 'files', 'files-failed', 'framing'],
+  ...['malformed', 'multipart', 'pipeline', 'request', 'sources', 'streams'],
 ];
 
 process.env.CARGO_TARGET_DIR = DIRECTORY;

@@ -1,0 +1,128 @@
+// Files that cannot be read to the end that was promised: the response does not look complete.
+
+import { createReadStream, truncateSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'ava';
+import { json, stream } from 'wapix';
+import { connect, request, requestBytes, requestFailure } from './helpers/client.mjs';
+import { closed, levelled, until } from './helpers/events.mjs';
+import { someFiles } from './helpers/files.mjs';
+import { heldByKernel } from './helpers/kernel.mjs';
+import { captureErrors, errorsNaming } from './helpers/log.mjs';
+import { serve } from './helpers/server.mjs';
+
+captureErrors();
+
+const { folder, content, path, empty } = someFiles(test);
+const size = content.length;
+
+for (const [name, headers] of [
+  ['in chunks', {}],
+  ['with Content-Length', { 'Content-Length': 2 ** 25 }],
+]) {
+  test(`a file that is cut off while it is sent, ${name}, does not look complete`, async (t) => {
+    // Elsewhere it is read, and what it has then is all there is.
+    if (process.platform !== 'linux') return t.pass();
+    const big = join(folder, `cut-off-${name.length}`);
+    await writeFile(big, content);
+    truncateSync(big, 2 ** 25);
+    const target = `/cut-off-${name.length}`;
+    const file = createReadStream(big);
+    const server = await serve(t, {
+      [target]: { get: () => stream(file, undefined, headers) },
+      '/other': { get: () => json('other') },
+    });
+    const client = await connect(t, server);
+    client.send(requestBytes(`GET ${target}`));
+    await client.head();
+    client.stall();
+    const { port } = server.address();
+    const other = () => request(t, server, 'GET /other');
+    await levelled(() => heldByKernel(port), other);
+    truncateSync(big, size);
+    client.resume();
+    await client.ended();
+    await closed(file);
+    t.false(client.bytes.subarray(-7).includes('0\r\n\r\n'));
+    const logged = errorsNaming(`GET ${target} `);
+    t.is(logged.length, 1);
+    t.regex(logged[0], /ENODATA/);
+  });
+}
+
+test('destroyed by its owner: the response does not look complete', async (t) => {
+  const big = join(folder, 'destroyed');
+  await writeFile(big, '');
+  truncateSync(big, 2 ** 28);
+  for (const [target, error, expected] of [
+    ['/without', undefined, /WAPIX_STREAM_PREMATURE_CLOSE/],
+    ['/with', new Error('the owner said so'), /the owner said so/],
+  ]) {
+    const file = createReadStream(big);
+    const server = await serve(t, { [target]: { get: () => stream(file) } });
+    const client = await connect(t, server);
+    client.send(requestBytes(`GET ${target}`));
+    await client.head();
+    file.destroy(error);
+    await client.ended();
+    t.false(client.bytes.subarray(-7).includes('0\r\n\r\n'));
+    t.is(errorsNaming(`GET ${target} `).length, 1);
+    t.regex(errorsNaming(`GET ${target} `)[0], expected);
+  }
+});
+
+for (const [name, declared] of [
+  ['shorter than', size + 1],
+  ['longer than', size - 1],
+]) {
+  test(`${name} its Content-Length: incomplete, logged`, async (t) => {
+    const target = `/${name.slice(0, 5)}`;
+    const file = createReadStream(path);
+    const get = () => stream(file, 'text/plain', { 'Content-Length': declared });
+    const server = await serve(t, { [target]: { get } });
+    const response = await request(t, server, `GET ${target}`);
+    t.false(response.complete);
+    t.true(content.subarray(0, response.body.length).equals(response.body));
+    await closed(file);
+    const [logged] = errorsNaming(`GET ${target} `);
+    t.regex(logged, /WAPIX_CONTENT_LENGTH_MISMATCH/);
+    t.regex(logged, new RegExp(`Content-Length is ${declared}`));
+  });
+}
+
+// Serial: beside tests that keep this thread busy the headers, which wait no longer than 10 ms, leave.
+test.serial('an empty file that is declared not to be, and the reverse: 500, logged', async (t) => {
+  const server = await serve(t, {
+    '/emptied': {
+      get: () => stream(createReadStream(empty), 'text/plain', { 'Content-Length': 5 }),
+    },
+    '/filled': { get: () => stream(createReadStream(path), 'text/plain', { 'Content-Length': 0 }) },
+  });
+  for (const target of ['/emptied', '/filled']) {
+    t.is((await requestFailure(t, server, `GET ${target}`)).status, 500, target);
+    await until(() => errorsNaming(`GET ${target} `).length > 0, 'it was logged');
+    t.regex(errorsNaming(`GET ${target} `)[0], /WAPIX_CONTENT_LENGTH_MISMATCH/);
+  }
+});
+
+test.serial('what cannot be read is 500, and its stream tells of it', async (t) => {
+  const server = await serve(t, {
+    '/folder': { get: () => stream(createReadStream(folder)) },
+    '/memory': {
+      get: () => {
+        const file = createReadStream('/proc/self/mem');
+        file.on('error', (error) => errors.push(error));
+        return stream(file);
+      },
+    },
+  });
+  const errors = [];
+  t.is((await requestFailure(t, server, 'GET /folder')).status, 500);
+  t.regex(errorsNaming('GET /folder ')[0], /EISDIR/);
+  if (process.platform !== 'linux') return;
+  t.is((await requestFailure(t, server, 'GET /memory')).status, 500);
+  await until(() => errors.length > 0, 'the stream tells of its error');
+  t.is(errorsNaming('GET /memory ').length, errors.length);
+  t.like(errors[0], { code: 'EIO', syscall: 'read', path: '/proc/self/mem' });
+});
