@@ -4,7 +4,7 @@ import { within } from './deadline.mjs';
 import { readHead, readResponse } from './message.mjs';
 
 /** A connection that shows exactly what the server sent, and how it ended. */
-class Client {
+export class Client {
   #chunks = [];
   #waiting = new Set();
   /** What came in each read. */
