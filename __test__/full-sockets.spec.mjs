@@ -115,6 +115,7 @@ for (const [what, options] of [
 }
 
 const news = channel('of full sockets', { heartbeat: Number.POSITIVE_INFINITY });
+const crowd = channel('of full sockets, of every size', { queue: 1 << 26 });
 const quiet = { heartbeat: Number.POSITIVE_INFINITY };
 
 for (const [what, respond, send] of [
@@ -143,16 +144,65 @@ for (const [what, respond, send] of [
         await next();
         await client.through('!');
       }
-      valve.shut();
-      // The first that there is no room for, and a few more: TLS has room for them.
-      const last = sent + count + 4;
-      while (sent < last) await next();
-      valve.open();
-      const got = (await client.through(`<${last}>`)) + (await client.through('!'));
-      t.deepEqual(
-        Array.from(got.matchAll(/<(\d+)>\.*!/g), ([, number]) => Number(number)),
-        Array.from({ length: last - 5 }, (_, index) => index + 6),
-      );
+      // The first that there is no room for is the last, and then a few more: TLS has room for them.
+      for (const more of [0, 1, 4]) {
+        const [first, last] = [sent + 1, sent + count + more];
+        valve.shut();
+        while (sent < last) await next();
+        valve.open();
+        const got = (await client.through(`<${last}>`)) + (await client.through('!'));
+        t.deepEqual(
+          Array.from(got.matchAll(/<(\d+)>\.*!/g), ([, number]) => Number(number)),
+          Array.from({ length: count + more }, (_, index) => first + index),
+        );
+      }
+    });
+  }
+}
+
+/** What is small, what is written as it is, and what leaves in pieces. */
+const LENGTHS = [700, 100_000, 700, 20_000, 5, 300_000, 60_000, 3000, 3000, 262_144, 1, 1_100_000];
+
+for (const [what, respond, send] of [
+  ['chunks', (source) => stream(source), (source, data) => source.push(data)],
+  [
+    'chunks of a known length',
+    (source) => stream(source, 'a/b', { 'Content-Length': 1e9 }),
+    (source, data) => source.push(data),
+  ],
+  ['events', (source) => sse(source, quiet), (source, data) => source.push({ data })],
+  ['a channel', (_, req) => crowd.subscribe(req), (_, data) => crowd.publish({ data })],
+]) {
+  for (const tls of [false, true]) {
+    test(`${what} of every size come whole and in order where some find the socket full${tls ? ', with TLS' : ''}`, async (t) => {
+      const source = manual({ objectMode: true });
+      const { client: open, settle } = await start(t, {
+        tls,
+        routes: { '/': { get: (req) => respond(source, req) } },
+      });
+      const { client, valve } = await open();
+      client.send(requestBytes('GET /'));
+      if (what === 'a channel') await until(() => crowd.size === 1, 'it is subscribed');
+      else send(source, 'the first');
+      await client.head();
+      for (let round = 0; round < LENGTHS.length; round += 1) {
+        // Each is the one that finds it full, and each comes after it.
+        const lengths = [...LENGTHS.slice(round), ...LENGTHS.slice(0, round)];
+        valve.shut();
+        for (const [at, length] of lengths.entries()) {
+          send(source, `<${at} ${'.'.repeat(length)}>`);
+          if (at % 3 < 2) await settle();
+        }
+        send(source, `<the end of ${round}>`);
+        valve.open();
+        const raw = await client.through(`<the end of ${round}>`);
+        // Without the lines between pieces.
+        const got = raw.replace(/\r\n[0-9a-f]+\r\n/g, '').matchAll(/<(\d+) (\.*)>/g);
+        t.deepEqual(
+          Array.from(got, ([, at, text]) => [Number(at), text.length]),
+          [...lengths.entries()],
+        );
+      }
     });
   }
 }
