@@ -8,7 +8,11 @@ import { json, noContent, stream, text } from 'wapix';
 import { connect, requestBytes } from './helpers/client.mjs';
 import { noticed } from './helpers/deadline.mjs';
 import { until } from './helpers/events.mjs';
+import { heldByKernel } from './helpers/kernel.mjs';
+import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve } from './helpers/server.mjs';
+
+captureErrors();
 
 const GET = (path, fields = '') => `GET ${path} HTTP/1.1\r\nHost: a\r\n${fields}\r\n`;
 
@@ -271,4 +275,54 @@ test('a server that closes answers what it has begun behind a stream', async (t)
   const last = await client.response();
   t.deepEqual([last.text, last.field('connection')], ['3', 'close']);
   await until(() => client.ending !== undefined);
+});
+
+// What comes for a socket that is closed is answered with a reset, and that takes along what the client has not read
+// (RFC 9112, 9.6).
+
+/** As much as the kernel takes of a response to a client that does not read. */
+const LARGE = 'large '.repeat(100_000);
+
+/** Has asked for `LARGE` with `asking`, and does not read it, though the server has sent it all. */
+async function unread(t, server, asking) {
+  const client = await connect(t, server);
+  client.send(asking);
+  await client.head();
+  client.stall();
+  const held = () => heldByKernel(server.address().port) + client.socket.bytesRead;
+  await until(() => held() > LARGE.length, 'all of it is sent');
+  return client;
+}
+
+for (const [what, asking] of [
+  ['Connection: close', GET('/', 'Connection: close\r\n')],
+  ['HTTP/1.0', 'GET / HTTP/1.0\r\n\r\n'],
+]) {
+  test(`${what}: an answer comes whole, though the client has sent more behind its request`, async (t) => {
+    const server = await serve(t, { '/': { get: () => text(LARGE) } });
+    const client = await unread(t, server, asking);
+    const { bytesWritten } = client.socket;
+    client.send(GET('/'));
+    await until(() => client.socket.bytesWritten > bytesWritten);
+    client.resume();
+    t.is(await client.ended(), 'end');
+    t.is(client.bytes.toString(), LARGE);
+  });
+}
+
+test('a response that fails takes none of those before it along', async (t) => {
+  async function* failing() {
+    yield 'part';
+    throw new Error('on purpose');
+  }
+  const server = await serve(t, {
+    '/': { get: () => text(LARGE) },
+    '/fails': { post: () => stream(failing()) },
+  });
+  const client = await unread(t, server, GET('/'));
+  client.send(requestBytes('POST /fails'), requestBytes('POST /fails', {}, LARGE));
+  await until(() => errorsNaming('/fails').length === 1);
+  client.resume();
+  await client.ended();
+  t.true(client.bytes.toString().startsWith(LARGE));
 });

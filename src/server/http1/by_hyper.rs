@@ -51,7 +51,6 @@ pub(super) async fn serve<H: Handler, S>(
     begun: VecDeque<Begun<'_>>,
     timeouts: &mut Timeouts,
     unaware: &mut Unaware,
-    draining: &mut bool,
 ) -> Left
 where
     S: Socket + 'static,
@@ -89,6 +88,9 @@ where
     let mut started = pin!(shutdown.started());
     let mut waits = false;
     let mut stopping = false;
+    // The connection ends with the request in progress.
+    let mut draining = false;
+    let mut unused = false;
     let mut resets = false;
     let left = poll_fn(|context| {
         // Asked once, it wakes this task when there is an answer.
@@ -154,17 +156,19 @@ where
             // Told so, hyper closes what is idle, and what has come of a request is lost with it:
             // that one is served first, as are those that were begun.
             if stopping
-                && !*draining
+                && !draining
                 && begun().is_empty()
                 && !stream.can_leave(shutdown)
                 && served.is_pending()
                 && (progress != Progress::None || !stream.has_begun())
             {
-                *draining = true;
+                draining = true;
+                unused = progress == Progress::None;
                 Pin::new(&mut *serving).graceful_shutdown();
                 continue;
             }
             return match served {
+                Poll::Ready(Ok(())) if unused => Poll::Ready(Left::Ended(Outcome::Unused)),
                 Poll::Ready(Ok(())) => Poll::Ready(Left::Ended(Outcome::Ended)),
                 Poll::Ready(Err(error)) if error.is_parse() => {
                     Poll::Ready(Left::Ended(Outcome::Malformed))

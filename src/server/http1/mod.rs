@@ -52,8 +52,6 @@ pub(super) async fn serve<H: Handler, S>(
         service,
         shutdown,
     };
-    // The connection ends with the request in progress.
-    let mut draining = false;
     let mut timeouts = Timeouts::new();
     let mut parked = None;
     let outcome = loop {
@@ -61,8 +59,7 @@ pub(super) async fn serve<H: Handler, S>(
             Ok(begun) => begun,
             Err(outcome) => break outcome,
         };
-        let (unaware, draining) = (&mut unaware, &mut draining);
-        let left = by_hyper::serve(&connection, begun, &mut timeouts, unaware, draining).await;
+        let left = by_hyper::serve(&connection, begun, &mut timeouts, &mut unaware).await;
         match left {
             Left::Ended(outcome) => break outcome,
             Left::Idle => parked = Some(service.parking.park()),
@@ -84,16 +81,15 @@ pub(super) async fn serve<H: Handler, S>(
         Outcome::Gone => return,
         // What is on its way goes nowhere, and must not look complete.
         Outcome::TimedOut(WaitsFor::Client(_)) => return stream.reset_on_close(true),
-        Outcome::Idle | Outcome::TimedOut(WaitsFor::Request | WaitsFor::ParkedRequest) => false,
+        Outcome::Idle
+        | Outcome::Unused
+        | Outcome::TimedOut(WaitsFor::Request | WaitsFor::ParkedRequest) => false,
         Outcome::TimedOut(_) => {
             stream.write_last(request_timeout().as_bytes());
             true
         }
         Outcome::Broken if state.close_delimited.load(Ordering::Relaxed) => return,
-        Outcome::Malformed => true,
-        Outcome::Ended | Outcome::Broken => {
-            state.answered_early.load(Ordering::Relaxed) || (draining && stream.has_begun())
-        }
+        Outcome::Malformed | Outcome::Ended | Outcome::Broken => true,
     };
     let _ = shutdown
         .unless_expired(timeout(LINGER, end(&stream, linger)))
@@ -108,6 +104,8 @@ enum Outcome {
     Malformed,
     /// A response could not be completed, or the client left in the middle.
     Broken,
+    /// Nothing is in progress, and the server closes.
+    Unused,
     /// Nothing can be sent any more, or is to be.
     Gone,
     /// Nothing is in progress, and another process serves from now on.
@@ -127,8 +125,8 @@ fn request_timeout() -> String {
 }
 
 /// Sends what is left to send and ends the sending side. With `linger`, takes what the client still
-/// sends: closing a socket with unread data resets the connection, and the reset can overtake the
-/// answer (RFC 9112, 9.6).
+/// sends until it ends, too: to what comes for a closed socket, or is unread in it, the answer is a reset, which
+/// can overtake a response (RFC 9112, 9.6).
 async fn end<S: Socket>(stream: &Corked<S>, linger: bool) -> io::Result<()> {
     poll_fn(|context| stream.poll_end(context)).await?;
     if linger {

@@ -159,7 +159,7 @@ impl<'a, H: Handler, S: Socket + 'static> Requests<'a, H, S> {
         Poll::Ready(match stream.poll_ahead(context) {
             Poll::Ready(Ok(false)) => Err(Outcome::Ended),
             Poll::Ready(Err(_)) => Err(Outcome::Gone),
-            Poll::Pending if !stream.has_begun() => Err(Outcome::Ended),
+            Poll::Pending if !stream.has_begun() => Err(Outcome::Unused),
             Poll::Ready(Ok(true)) | Poll::Pending => Ok(()),
         })
     }
