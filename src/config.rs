@@ -117,8 +117,8 @@ pub(crate) const LAST_CHUNK_DELAY: Duration = Duration::from_millis(50);
 /// larger.
 pub(crate) const CONNECTION_BUFFER: usize = 64 * 1024;
 
-/// How long a client may go on sending after an early answer before the connection is closed, so
-/// that the answer is not lost to a reset (RFC 9112, 9.6). How long one of HTTP/2 may take to answer a farewell.
+/// How long a client may go on sending after the last response of its connection, before that is closed: so that
+/// the response is not lost to a reset (RFC 9112, 9.6). How long one of HTTP/2 may take to answer a farewell.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// How many requests of one HTTP/2 connection are answered at a time; a client waits with more.
