@@ -205,7 +205,7 @@ export function html(html: string, headers?: ResponseHeaders): Ok<string>;
  * `Uint8Array`s. The source is read only as the client takes data, and destroyed when the client
  * leaves. An error before the headers have left answers 500; later it closes the connection, so
  * that the client sees an incomplete response. The headers leave with the first chunk, or after
- * 10 ms without one; at once for `text/event-stream`.
+ * 10 ms without one; at once for `text/event-stream`; those of a file (`fs.ReadStream`) wait for the chunk.
  *
  * A web `ReadableStream` is cancelled when the client leaves; of an async iterable, `return()` is
  * called, which in a generator waits for a pending `await`: watch `req.signal` there.

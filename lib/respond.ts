@@ -1,3 +1,4 @@
+import { ReadStream } from 'node:fs';
 import { inspect } from 'node:util';
 import type { Outbox } from './bridge/outbox.js';
 import { MEDIA_JSON, MEDIA_NONE, MEDIA_TEXT } from './bridge/protocol.js';
@@ -146,7 +147,9 @@ function respondStream(exchange: Exchange, result: HttpResult, responder: Respon
     return true;
   }
   exchange.detach();
-  outbox.stream(exchange, result.status, MEDIA_NONE, lines);
+  // Whether a file can be read is told when it has been, which takes as long as others keep Node's threads busy.
+  const awaitsContent = readable instanceof ReadStream;
+  outbox.stream(exchange, result.status, MEDIA_NONE, lines, awaitsContent);
   // One would count against a length.
   const isOpen = headers.contentLength === undefined;
   if (isOpen && result.events?.heartbeat) outbox.heartbeat(exchange, result.events.heartbeat);

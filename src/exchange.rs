@@ -48,16 +48,23 @@ pub struct Head {
     pub status: StatusCode,
     /// The header fields; without `Content-Length` the content is chunked.
     pub headers: HeaderMap,
+    /// It is sent with the first of the content, however long that takes to come: until then it can be another.
+    pub awaits_content: bool,
 }
 
 impl Head {
     /// A head of these fields, or 500 without any where they are none.
     pub(crate) fn new(status: StatusCode, fields: &FieldLines) -> Self {
         match fields.to_map() {
-            Some(headers) => Self { status, headers },
+            Some(headers) => Self {
+                status,
+                headers,
+                awaits_content: false,
+            },
             None => Self {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 headers: HeaderMap::new(),
+                awaits_content: false,
             },
         }
     }

@@ -42,6 +42,7 @@ async fn begun(
         let head = Head {
             status: StatusCode::OK,
             headers,
+            awaits_content: false,
         };
         let _ = senders.send(exchange.stream(head));
     })

@@ -49,6 +49,7 @@ fn head(length: Option<usize>) -> Head {
     Head {
         status: StatusCode::OK,
         headers,
+        awaits_content: false,
     }
 }
 

@@ -4,6 +4,7 @@ import type { Subscribing } from '../channel.js';
 import { answer, answerWithFile, type BindingBridge, write } from '../native.js';
 import { nextTick } from '../timers.js';
 import {
+  AWAITS_CONTENT,
   CHUNK,
   CONTENT_BUFFER,
   CONTENT_BYTES,
@@ -90,8 +91,8 @@ export class Outbox {
   }
 
   /** The head of a streamed response. */
-  stream(key: Key, status: number, media: number, headers: string): void {
-    this.#begin(STREAM | (media << 8), key);
+  stream(key: Key, status: number, media: number, headers: string, awaitsContent = false): void {
+    this.#begin(STREAM | (media << 8) | (awaitsContent ? AWAITS_CONTENT : 0), key);
     const headersLength = this.#putText(headers);
     this.#words[this.#count++] = status;
     this.#words[this.#count++] = headersLength;

@@ -46,6 +46,9 @@ export const CONTENT_TEXT = 1 << 16;
 export const CONTENT_BYTES = 1 << 17;
 export const CONTENT_BUFFER = 1 << 18;
 
+/** Of a streamed answer: its head leaves with the first of the content, and not before. */
+export const AWAITS_CONTENT = 1 << 16;
+
 /** Of a subscription: it is to be told of; it is of some topics only. */
 export const FOLLOWED = 1 << 16;
 export const TOPICS = 1 << 17;

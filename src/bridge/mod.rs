@@ -259,10 +259,13 @@ impl Bridge {
                     });
                 }
             }
-            Record::Stream(key, (status, fields)) => {
+            Record::Stream(key, (status, fields), awaits_content) => {
                 let progress = lock(&self.slots).replace(key, Progress::Ended);
                 if let Some(Progress::Waiting(exchange)) = progress {
-                    let sender = exchange.stream(Head::new(status, &fields));
+                    let sender = exchange.stream(Head {
+                        awaits_content,
+                        ..Head::new(status, &fields)
+                    });
                     let _placeholder = lock(&self.slots).replace(key, Progress::Streaming(sender));
                 }
             }

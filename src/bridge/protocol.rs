@@ -105,6 +105,9 @@ pub(super) const CONTENT_BYTES: u32 = 1 << 17;
 /// Of an answer: the content is the next of the buffers handed over apart.
 pub(super) const CONTENT_BUFFER: u32 = 1 << 18;
 
+/// Of a streamed answer: its head leaves with the first of the content, and not before.
+pub(super) const AWAITS_CONTENT: u32 = 1 << 16;
+
 /// Of a subscription: JavaScript wants to hear of it.
 pub(super) const FOLLOWED: u32 = 1 << 16;
 /// Of a subscription: of the topics that follow only. Without it they are none, and all are meant.

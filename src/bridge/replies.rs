@@ -26,7 +26,8 @@ pub(super) struct Replies {
 /// One record, decoded.
 pub(super) enum Record<'a> {
     Respond(Key, (StatusCode, FieldLines), Content<'a>),
-    Stream(Key, (StatusCode, FieldLines)),
+    /// And whether its head waits for the content.
+    Stream(Key, (StatusCode, FieldLines), bool),
     Chunk(Key, Content<'a>),
     File(Key, FileSource),
     Read(Key),
@@ -163,7 +164,8 @@ where
             }
             protocol::STREAM => {
                 let (status, headers) = (self.word()?, self.word()?);
-                Record::Stream(key, self.head(first, status, headers)?)
+                let head = self.head(first, status, headers)?;
+                Record::Stream(key, head, first & protocol::AWAITS_CONTENT != 0)
             }
             protocol::CHUNK => {
                 let length = self.word()?;

@@ -138,7 +138,7 @@ impl Reactor {
         // Fails where a signal interrupts it: what has happened is still there in the next turn.
         let polled = poll.poll(events, timeout);
         // Not before: until here another thread's wake-up has to reach the descriptor.
-        self.shared.state.store(RUNNING, Ordering::Release);
+        self.shared.state.swap(RUNNING, Ordering::AcqRel);
         // Before those that something has happened to: of these there may be others in each turn.
         if let Some(work) = work {
             work.go_on();
@@ -166,7 +166,7 @@ impl Reactor {
         let began = Instant::now();
         let _entered = Entered::new(&self.shared, work, began);
         let _timers = self.timers.enter();
-        self.shared.state.store(RUNNING, Ordering::Release);
+        self.shared.state.swap(RUNNING, Ordering::AcqRel);
         what();
         if !self.shared.settle() {
             self.run(ready, began);
@@ -190,7 +190,7 @@ impl Reactor {
 
     fn run(&self, ready: &mut Vec<Runnable>, began: Instant) {
         for round in 1..=ROUNDS {
-            self.shared.state.store(RUNNING, Ordering::Release);
+            self.shared.state.swap(RUNNING, Ordering::AcqRel);
             self.shared.tasks.swap_ready(ready);
             for task in ready.drain(..) {
                 task.run();

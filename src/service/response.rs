@@ -29,7 +29,9 @@ pub(super) async fn settle(
 ) -> HyperResponse {
     match answer {
         Some(Answer::Full(answer)) => {
-            let Head { status, headers } = Head::new(answer.status, &answer.fields);
+            let Head {
+                status, headers, ..
+            } = Head::new(answer.status, &answer.fields);
             let mut response = HttpResponse::new(ResponseBody::Full(answer.body));
             *response.status_mut() = status;
             *response.headers_mut() = headers;
@@ -105,6 +107,8 @@ async fn stream(
     };
     let has_failed = if event_stream {
         body.has_failed()
+    } else if head.awaits_content {
+        body.started().await.is_err()
     } else {
         matches!(timeout(patience, body.started()).await, Ok(Err(_)))
     };
