@@ -164,18 +164,17 @@ for (const [what, respond, send] of [
 /** What is small, what is written as it is, and what leaves in pieces. */
 const LENGTHS = [700, 100_000, 700, 20_000, 5, 300_000, 60_000, 3000, 3000, 262_144, 1, 1_100_000];
 
+const bytes = (source, data) => source.push(Buffer.from(data));
+
 for (const [what, respond, send] of [
-  ['chunks', (source) => stream(source), (source, data) => source.push(data)],
-  [
-    'chunks of a known length',
-    (source) => stream(source, 'a/b', { 'Content-Length': 1e9 }),
-    (source, data) => source.push(data),
-  ],
+  ['text', (source) => stream(source), (source, data) => source.push(data)],
+  ['bytes', (source) => stream(source), bytes],
+  ['bytes of a known length', (source) => stream(source, 'a/b', { 'Content-Length': 1e9 }), bytes],
   ['events', (source) => sse(source, quiet), (source, data) => source.push({ data })],
-  ['a channel', (_, req) => crowd.subscribe(req), (_, data) => crowd.publish({ data })],
+  ['events of a channel', (_, req) => crowd.subscribe(req), (_, data) => crowd.publish({ data })],
 ]) {
   for (const tls of [false, true]) {
-    test(`${what} of every size come whole and in order where some find the socket full${tls ? ', with TLS' : ''}`, async (t) => {
+    test(`${what}: chunks of every size come whole and in order where some find the socket full${tls ? ', with TLS' : ''}`, async (t) => {
       const source = manual({ objectMode: true });
       const { client: open, settle } = await start(t, {
         tls,
@@ -183,7 +182,7 @@ for (const [what, respond, send] of [
       });
       const { client, valve } = await open();
       client.send(requestBytes('GET /'));
-      if (what === 'a channel') await until(() => crowd.size === 1, 'it is subscribed');
+      if (what === 'events of a channel') await until(() => crowd.size === 1, 'it is subscribed');
       else send(source, 'the first');
       await client.head();
       for (let round = 0; round < LENGTHS.length; round += 1) {
