@@ -62,7 +62,7 @@ async function race(t, before, turns, tls) {
       const connecting = connect(t, server, { tls, host: '127.0.0.1', port });
       return connecting.then(
         (client) => outcome(client.send(GET)),
-        () => 'closed',
+        () => 'refused',
       );
     },
     subscribes: () => outcome(subscribes.send(requestBytes('GET /room'))),
@@ -101,9 +101,12 @@ for (const tls of [false, true]) {
         const races = Array.from({ length: 6 }, (_, before) => race(t, before, turns, tls));
         for (const [before, became] of (await Promise.all(races)).entries()) {
           for (const [name, isBefore, how] of became) {
-            // What was written before is there; Node connects, and encrypts, later.
+            // What was written before is there. Node encrypts later, and the handshake is given up.
             const isSure = name === 'is answered' || (isBefore && name !== 'connects' && !tls);
             const wanted = isSure ? ['served'] : ['served', 'closed'];
+            // Nobody else has connected and is not accepted; elsewhere the system resets some.
+            if (name === 'connects' && !tls && process.platform === 'linux') wanted.pop();
+            if (name === 'connects') wanted.push('refused');
             t.true(wanted.includes(how), `closed before ${before}: who ${name} was ${how}`);
           }
         }

@@ -114,6 +114,34 @@ for (const [what, options] of [
   });
 }
 
+test('what TLS holds back of an answer leaves when there is room, wherever that was written', async (t) => {
+  // More than leaves past the connection's task.
+  const length = 5000;
+  const { settle, client: open, answers } = await start(t, { length, tls: true });
+  let isFull = false;
+  for (let count = 1; !isFull; count += 1) {
+    const { client, valve } = await open();
+    client.send(GET);
+    await client.response();
+    valve.shut();
+    for (let asked = 0; asked < count; asked += 1) {
+      const before = answers();
+      client.send(GET);
+      while (answers() === before && !isFull) {
+        await settle();
+        // The answer before has found it full, and nobody reads the request.
+        isFull = answers() === before;
+      }
+    }
+    await settle();
+    valve.open();
+    for (let answer = 0; answer < count; answer += 1) {
+      t.is((await client.response()).text.length, length);
+    }
+    valve.destroy();
+  }
+});
+
 const news = channel('of full sockets', { heartbeat: Number.POSITIVE_INFINITY });
 const crowd = channel('of full sockets, of every size', { queue: 1 << 26 });
 const quiet = { heartbeat: Number.POSITIVE_INFINITY };
@@ -157,6 +185,15 @@ for (const [what, respond, send] of [
           Array.from({ length: count + more }, (_, index) => first + index),
         );
       }
+      if (what === 'a channel') return;
+      // The end, where it is the first that there is no room for.
+      const last = sent + count - 1;
+      valve.shut();
+      while (sent < last) await next();
+      source.push(null);
+      await started.settle();
+      valve.open();
+      await client.through('\r\n0\r\n\r\n');
     });
   }
 }

@@ -85,3 +85,34 @@ impl<S: Socket> Corked<S> {
         inner.gathered.extend_from_slice(CHUNK_END);
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::{net::UnixStream, time::Instant};
+
+    use super::*;
+    use crate::body::Passed;
+
+    #[tokio::test]
+    async fn nothing_is_written_before_a_chunk_that_was_gathered() {
+        let (socket, client) = UnixStream::pair().expect("a pair of sockets");
+        let corked = Corked::new(socket);
+        let uncork = || poll_fn(|context| corked.poll_uncork(context));
+        uncork().await.expect("there is room");
+        corked.gather(b"one");
+        let write = || {
+            corked
+                .passage()
+                .write_event(b"3\r\ntwo\r\n", Instant::now())
+        };
+        assert!(write() == Passed::Not);
+        uncork().await.expect("there is room");
+        assert!(write() == Passed::Whole);
+        let mut received = [0; 16];
+        client.readable().await.expect("it was sent");
+        assert_eq!(client.try_read(&mut received).ok(), Some(16));
+        assert_eq!(&received, b"3\r\none\r\n3\r\ntwo\r\n");
+    }
+}

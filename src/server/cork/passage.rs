@@ -97,3 +97,81 @@ impl<S: Socket> Inner<S> {
         Passed::Partly
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::{io::AsyncReadExt, net::UnixStream};
+
+    use super::{super::Corked, *};
+
+    struct Nobody;
+
+    impl Drained for Nobody {
+        fn drained(&self) {}
+    }
+
+    /// What follows is not written before what the socket had no room for, though it has by then.
+    async fn keeps_its_place(write: impl Fn(&dyn Passage, &[u8]) -> Passed) {
+        let (socket, mut client) = UnixStream::pair().expect("a pair of sockets");
+        let corked = Corked::new(socket);
+        poll_fn(|context| corked.poll_uncork(context))
+            .await
+            .expect("there is nothing to send");
+        let passage = corked.passage();
+        let mut sent = Vec::new();
+        loop {
+            let bytes = vec![sent.len() as u8; 50_000];
+            let passed = write(&*passage, &bytes);
+            assert!(passed != Passed::Not);
+            sent.extend(bytes);
+            if passed == Passed::Partly {
+                break;
+            }
+        }
+        let mut received = vec![0; sent.len()];
+        let (first, rest) = received.split_at_mut(sent.len() - 50_000);
+        client.read_exact(first).await.expect("it was sent");
+        let now = Instant::now();
+        assert!(passage.write(b"later") == Passed::Not);
+        assert!(passage.write_event(b"later", now) == Passed::Not);
+        assert!(passage.write_large([b"", b"later", b""], Arc::new(Nobody)) == Passed::Not);
+        let uncork = poll_fn(|context| corked.poll_uncork(context));
+        let (uncorked, read) = tokio::join!(uncork, client.read_exact(rest));
+        assert!(uncorked.is_ok() && read.is_ok() && received == sent);
+        assert!(write(&*passage, b"later") == Passed::Whole);
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_chunk_in_part_waits() {
+        keeps_its_place(|passage, bytes| passage.write(bytes)).await;
+    }
+
+    #[tokio::test]
+    async fn what_follows_an_event_in_part_waits() {
+        keeps_its_place(|passage, bytes| passage.write_event(bytes, Instant::now())).await;
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_large_chunk_in_part_waits() {
+        let large = |passage: &dyn Passage, bytes: &[u8]| {
+            passage.write_large([b"", bytes, b""], Arc::new(Nobody))
+        };
+        keeps_its_place(large).await;
+    }
+
+    #[tokio::test]
+    async fn what_follows_an_event_that_is_to_wait_waits() {
+        let (socket, _client) = UnixStream::pair().expect("a pair of sockets");
+        let corked = Corked::new(socket);
+        poll_fn(|context| corked.poll_uncork(context))
+            .await
+            .expect("there is nothing to send");
+        let passage = corked.passage();
+        let now = Instant::now();
+        assert!(passage.write_event(b"before", now) == Passed::Whole);
+        assert!(passage.write_event(&[0; LARGE + 1], now) == Passed::Not);
+        assert!(passage.write_event(b"after", now) == Passed::Not);
+    }
+}
