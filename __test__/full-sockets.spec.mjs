@@ -20,21 +20,24 @@ const folder = mkdtempSync(join(tmpdir(), 'wapix-full-'));
 anyTest.after.always(() => rmSync(folder, { recursive: true }));
 let paths = 0;
 
-/** How long a silent connection is kept, and an answer that may have left by itself is not looked for. */
-const IDLE = 2000;
+/** How long an answer that may have left by itself is not looked for. */
+const UNSEEN = 2000;
 const GET = requestBytes('GET /answer');
 /** Content that leaves in one record of TLS with its head. */
 const SMALL = 3000;
 
-/** Serves `routes`, and an answer of so many bytes which is counted. */
-async function start(t, { length = SMALL, tls = false, routes = {} }) {
+/**
+ * Serves `routes`, and an answer of so many bytes which is counted. Connections are kept for longer than anything is
+ * waited for: their end would send what is held back.
+ */
+async function start(t, { length = SMALL, tls = false, routes = {}, idle = 60_000 }) {
   let answers = 0;
   const answer = () => {
     answers += 1;
     return text('a'.repeat(length));
   };
   const all = { ...routes, '/answer': { get: answer }, '/other': { get: () => text('other') } };
-  const options = { keepAliveTimeout: IDLE, ...(tls && { https: { key: KEY, cert: CERT } }) };
+  const options = { keepAliveTimeout: idle, ...(tls && { https: { key: KEY, cert: CERT } }) };
   const server = await serve(t, all, options, { path: join(folder, `${paths++}`) });
   // Ten times the way of an answer, and of what else was handed over before.
   const settle = async () => {
@@ -79,7 +82,7 @@ for (const [what, options] of [
   ['small, with TLS', { tls: true }],
 ]) {
   test(`the rest of an answer leaves when there is room, not when somebody looks: ${what}`, async (t) => {
-    const started = await start(t, options);
+    const started = await start(t, { ...options, idle: UNSEEN });
     const { server, settle, answers } = started;
     const { tls } = options;
     const count = await capacity(t, options.length);
