@@ -76,6 +76,15 @@ async function capacity(t, length) {
   throw new Error('it is never full');
 }
 
+/** A client that has had an answer, and takes no more until its valve is opened. */
+async function shutAfterAnAnswer(open) {
+  const opened = await open();
+  opened.client.send(GET);
+  await opened.client.response();
+  opened.valve.shut();
+  return opened;
+}
+
 for (const [what, options] of [
   ['small', {}],
   ['larger', { length: 60_000 }],
@@ -91,10 +100,7 @@ for (const [what, options] of [
     for (let round = 0; round < 5 && first !== 'the rest'; round += 1) {
       const silent = await connect(t, server, { tls });
       await settle();
-      const { client, valve } = await started.client();
-      client.send(GET);
-      await client.response();
-      valve.shut();
+      const { client, valve } = await shutAfterAnAnswer(started.client);
       for (let asked = 0; asked < count; asked += 1) {
         const before = answers();
         client.send(GET);
@@ -123,10 +129,7 @@ test('what TLS holds back of an answer leaves when there is room, wherever that 
   const { settle, client: open, answers } = await start(t, { length, tls: true });
   let isFull = false;
   for (let count = 1; !isFull; count += 1) {
-    const { client, valve } = await open();
-    client.send(GET);
-    await client.response();
-    valve.shut();
+    const { client, valve } = await shutAfterAnAnswer(open);
     for (let asked = 0; asked < count; asked += 1) {
       const before = answers();
       client.send(GET);
