@@ -5,7 +5,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener, TcpStream},
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -17,6 +17,8 @@ use crate::{reactor::Polled, task::is_in_reactor};
 
 /// How long to wait after the system refused a connection for want of descriptors or memory.
 const RETRY: Duration = Duration::from_millis(100);
+/// How long it is not told again that the system does so.
+const TOLD_FOR: Duration = Duration::from_secs(60);
 /// How long handshakes that have begun are given to end, before the listening socket is closed.
 #[cfg(target_os = "linux")]
 const HANDSHAKES: Duration = Duration::from_millis(5);
@@ -66,7 +68,13 @@ impl Accepted {
 }
 
 /// A listening socket that is watched.
-pub(super) enum Accepting {
+pub(super) struct Accepting {
+    socket: WatchedListener,
+    /// When it was last told that the system refuses connections.
+    told: Option<Instant>,
+}
+
+enum WatchedListener {
     Tcp(tokio::net::TcpListener),
     #[cfg(unix)]
     Unix(tokio::net::UnixListener, RemoveOnDrop),
@@ -92,6 +100,56 @@ impl Accepting {
     /// # Errors
     /// The socket cannot be watched.
     pub(super) fn new(listener: Listener) -> io::Result<Self> {
+        let socket = WatchedListener::new(listener)?;
+        Ok(Self { socket, told: None })
+    }
+
+    /// The next connection; one that can be served anywhere where it is not to be `served_here`. A
+    /// connection that died in the queue is passed over; where the system is out of descriptors or
+    /// memory, waits until it has some.
+    pub(super) async fn accept(&mut self, served_here: bool) -> Accepted {
+        loop {
+            match poll_fn(|context| self.socket.poll_accept(served_here, context)).await {
+                Ok(accepted) => return accepted,
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    self.tell(&error);
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, error: &io::Error) {
+        let now = Instant::now();
+        if self.told.is_some_and(|told| now - told < TOLD_FOR) {
+            return;
+        }
+        self.told = Some(now);
+        eprintln!("wapix: accept: {error}; new clients wait until the system has room for them");
+    }
+
+    /// Lets go of the address, and has `serve` take everyone who has connected by then: closing the
+    /// socket would reset those who still wait to be accepted.
+    pub(super) async fn close(self, serve: impl FnMut(Accepted)) -> io::Result<()> {
+        // Who watches it would know of those only that it has been told of.
+        match self.socket {
+            WatchedListener::Tcp(listener) => close_tcp(listener.into_std()?, serve).await,
+            #[cfg(unix)]
+            WatchedListener::PolledTcp(listener) => close_tcp(listener.into_inner(), serve).await,
+            #[cfg(unix)]
+            WatchedListener::Unix(listener, file) => close_unix(&listener.into_std()?, file, serve),
+            #[cfg(unix)]
+            WatchedListener::PolledUnix(listener, file) => {
+                close_unix(&listener.into_inner(), file, serve)
+            }
+            WatchedListener::Nowhere => Ok(()),
+        }
+    }
+}
+
+impl WatchedListener {
+    fn new(listener: Listener) -> io::Result<Self> {
         Ok(match listener.into_socket() {
             #[cfg(unix)]
             BoundSocket::Tcp(socket) if is_in_reactor() => Self::PolledTcp(Polled::new(socket)?),
@@ -107,25 +165,6 @@ impl Accepting {
             ),
             BoundSocket::Nowhere => Self::Nowhere,
         })
-    }
-
-    /// The next connection; one that can be served anywhere where it is not to be `served_here`. A
-    /// connection that died in the queue is passed over; where the system is out of descriptors or
-    /// memory, waits until it has some.
-    pub(super) async fn accept(&mut self, served_here: bool) -> Accepted {
-        loop {
-            match poll_fn(|context| self.poll_accept(served_here, context)).await {
-                Ok(accepted) => return accepted,
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    eprintln!(
-                        "wapix: accept: {error}; trying again in {} ms",
-                        RETRY.as_millis()
-                    );
-                    tokio::time::sleep(RETRY).await;
-                }
-            }
-        }
     }
 
     fn poll_accept(
@@ -164,22 +203,6 @@ impl Accepting {
             }
             Self::Nowhere => return Poll::Pending,
         })
-    }
-
-    /// Lets go of the address, and has `serve` take everyone who has connected by then: closing the
-    /// socket would reset those who still wait to be accepted.
-    pub(super) async fn close(self, serve: impl FnMut(Accepted)) -> io::Result<()> {
-        // Who watches it would know of those only that it has been told of.
-        match self {
-            Self::Tcp(listener) => close_tcp(listener.into_std()?, serve).await,
-            #[cfg(unix)]
-            Self::PolledTcp(listener) => close_tcp(listener.into_inner(), serve).await,
-            #[cfg(unix)]
-            Self::Unix(listener, file) => close_unix(&listener.into_std()?, file, serve),
-            #[cfg(unix)]
-            Self::PolledUnix(listener, file) => close_unix(&listener.into_inner(), file, serve),
-            Self::Nowhere => Ok(()),
-        }
     }
 }
 
