@@ -115,6 +115,32 @@ test('a client that waits for 100 is told so when the handler reads', async (t) 
   t.is((await client.response()).text, 'body');
 });
 
+for (const [what, begin] of [
+  ['with content', ['begun\n']],
+  ['without any', []],
+]) {
+  test(`a client that waits for 100 is told so before a response that begins ${what} before it reads`, async (t) => {
+    const hasBegun = deferred();
+    const server = await servePost(t, ({ body }) => {
+      async function* answer() {
+        yield* begin;
+        await hasBegun.promise;
+        yield* body;
+      }
+      return stream(answer());
+    });
+    const client = await connect(t, server);
+    client.send(requestBytes('POST /', { 'content-length': 4, expect: '100-continue' }));
+    t.is((await client.head()).status, 100);
+    t.is((await client.head()).status, 200);
+    hasBegun.resolve();
+    client.send('body');
+    await client.through('4\r\nbody\r\n0\r\n\r\n');
+    client.send(requestBytes('GET /other'));
+    t.is((await client.response()).text, 'other');
+  });
+}
+
 for (const [what, answer] of [
   ['an answer', () => text('refused')],
   ['a stream', () => stream(Readable.from(['refused']))],

@@ -25,6 +25,7 @@ mod channel;
 mod config;
 mod error;
 mod exchange;
+mod expected_body;
 mod field_lines;
 mod handler;
 mod header_section;

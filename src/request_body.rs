@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::{task::yield_now, time::timeout};
 
-use crate::{config::BODIES_HELD, load::Share};
+use crate::{config::BODIES_HELD, expected_body::ExpectedBody, load::Share};
 
 /// Why a body was not read to its end.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ pub(crate) async fn read_body(
 /// The next frame. Of an HTTP/2 stream that its client has reset with NO_ERROR hyper says the same as of one that
 /// has ended. But it drops whoever waits for that request; so this waits for once.
 async fn next_frame(
-    body: &mut Incoming,
+    body: &mut (impl Body<Data = Bytes, Error = hyper::Error> + Unpin),
     version: Version,
 ) -> Option<Result<Frame<Bytes>, hyper::Error>> {
     let frame = body.frame().await;
@@ -139,7 +139,7 @@ async fn read_whole_body(
 /// A body that is read as it comes: the client sends no faster than it is read. Dropped before its end, it
 /// ends the connection after the response (of HTTP/2 the stream).
 pub struct IncomingBody {
-    body: Incoming,
+    body: ExpectedBody,
     limit: Option<usize>,
     patience: Option<Duration>,
     version: Version,
@@ -154,7 +154,7 @@ impl IncomingBody {
     /// `unread` is true until the end has been read, and `to_come` held until then. Of a body that is
     /// announced larger than `limit` nothing is read.
     pub(crate) fn new(
-        body: Incoming,
+        body: ExpectedBody,
         version: Version,
         (limit, patience): (Option<usize>, Option<Duration>),
         unread: Arc<AtomicBool>,
@@ -177,7 +177,7 @@ impl IncomingBody {
     }
 
     /// The next chunk, or `None` at the end. A client that waits to be asked for the body (RFC 9110,
-    /// 10.1.1) is asked with the first call.
+    /// 10.1.1) is asked with the first call, or before the head of a streamed response.
     ///
     /// # Errors
     /// The client has left, sends too much, or nothing for as long as a body may take.

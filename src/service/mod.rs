@@ -17,7 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{StatusCode, Version, request::Parts, uri::PathAndQuery};
+use http::{StatusCode, Version, header, request::Parts, uri::PathAndQuery};
 use http_body::Body;
 use hyper::body::Incoming;
 
@@ -33,6 +33,7 @@ use crate::{
     body::ResponseBody,
     config::{BODIES_HELD, Config},
     exchange::{Answer, Reply, exchange},
+    expected_body::ExpectedBody,
     handler::{Fields, Handler, Request, RequestBody},
     load::{Load, Share},
     own_answers::{alive, fixed, overloaded},
@@ -269,6 +270,9 @@ impl<H: Handler> Service<H> {
         limit: Option<usize>,
     ) -> Begun<'a> {
         let version = parsed.head.version;
+        let asks = version == Version::HTTP_11 && parsed.head.headers.contains_key(header::EXPECT);
+        let body = ExpectedBody::new(body);
+        let expected = asks.then(|| body.clone());
         let unread = Arc::new(AtomicBool::new(false));
         let limits = (limit, self.config.request_timeout);
         let to_come = Arc::clone(&connection.to_come);
@@ -289,8 +293,13 @@ impl<H: Handler> Service<H> {
             }
             connection.answered_early.store(true, Ordering::Relaxed);
             match response.body() {
-                // The handler may still read while it is sent.
-                ResponseBody::Stream(_) => response,
+                // The handler may still read while it is sent, when the client can no more be asked.
+                ResponseBody::Stream(_) => {
+                    if let Some(expected) = expected {
+                        expected.ask().await;
+                    }
+                    response
+                }
                 ResponseBody::Full(_) => closing(connection, response),
             }
         }))
