@@ -113,9 +113,11 @@ test('what cannot be read is 500, however long it takes to find out', async (t) 
   const server = await serve(t, {
     '/missing': { get: () => stream(createReadStream(join(folder, 'missing'))) },
     '/of-a-folder': { get: () => stream(createReadStream(folder)) },
+    '/events': { get: () => stream(createReadStream(join(folder, 'no')), 'text/event-stream') },
   });
   for (const [target, code] of [
     ['/missing', /ENOENT/],
+    ['/events', /ENOENT/],
     ['/of-a-folder', /EISDIR/],
   ]) {
     // Node has four threads for this and for files, in the order in which they were asked.

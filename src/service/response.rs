@@ -105,10 +105,10 @@ async fn stream(
         Some(0) => LAST_CHUNK_DELAY,
         _ => FIRST_CHUNK_DELAY,
     };
-    let has_failed = if event_stream {
-        body.has_failed()
-    } else if head.awaits_content {
+    let has_failed = if head.awaits_content {
         body.started().await.is_err()
+    } else if event_stream {
+        body.has_failed()
     } else {
         matches!(timeout(patience, body.started()).await, Ok(Err(_)))
     };
