@@ -57,6 +57,14 @@ export default defineConfig({
           page('Benchmarks', '/benchmarks'),
           page('Benchmarks of streams', '/benchmarks-streams'),
           page('Benchmarks of channels', '/benchmarks-channels'),
+        ],
+      },
+      {
+        text: 'Internals',
+        items: [
+          page('The way of a request', '/internals/request'),
+          page('The bridge', '/internals/bridge'),
+          page('Threads', '/internals/threads'),
           page('Where the time goes', '/internals/performance'),
         ],
       },
