@@ -27,15 +27,18 @@ function page() {
 }
 
 /**
- * Every fenced block of `markdown`, with the file it says to be by its first line
+ * Every fenced block of `markdown`, with the chapter it is in, and the file it says to be by its first line
  * (`// src/routes/get.ts`, `# /etc/app.conf`), if it does.
  */
 export function fencedBlocks(markdown) {
-  const blocks = markdown.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm);
-  return Array.from(blocks, ([, language, source]) => {
+  let chapter;
+  return Array.from(markdown.matchAll(/^## (.*)$|^```(.*)\n([\s\S]*?)^```$/gm), (match) => {
+    const [, heading, language, source] = match;
+    chapter = heading ?? chapter;
+    if (heading !== undefined) return [];
     const [, path] = /^(?:\/\/|#) (\S+\.\w+)\n/.exec(source) ?? [];
-    return { language, path, source };
-  });
+    return { chapter, language, path, source };
+  }).flat();
 }
 
 /** What the routes of the page import, as little as will do. */
