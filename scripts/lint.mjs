@@ -10,6 +10,9 @@ import { output, run, succeeds } from './run.mjs';
 /** What begins as a code does: the type of an `AsyncResource`, and an environment variable. */
 const NO_CODES = new Set(['WAPIX_REQUEST', 'WAPIX_SERVER', 'WAPIX_STREAM', 'WAPIX_IO_THREADS']);
 
+/** A workspace of its own, whose lock has the engine's dependencies, too. */
+const FUZZ = ['--manifest-path', 'fuzz/Cargo.toml'];
+
 const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
 
 run('node', 'scripts/pack.mjs');
@@ -19,6 +22,7 @@ runChecks({
   // Not `biome ci`, which colours its output whatever NO_COLOR says.
   biome: () => succeeds('biome', 'check', '--error-on-warnings', '.'),
   clippy: () => succeeds('cargo', 'clippy', '--locked', '--all-targets', '--', '-D', 'warnings'),
+  'fuzz/Cargo.lock': () => succeeds('cargo', 'fetch', '--locked', ...FUZZ),
   'napi and unsafe only in src/binding': () => holds(outsideBinding()),
   'error codes in the docs': () => holds(undocumentedCodes()),
   'package contents': () => holds(missingFromPackage()),
