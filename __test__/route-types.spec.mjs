@@ -155,6 +155,8 @@ test('a tsconfig.json that does not ask for them is told how', async (t) => {
   const none = await types(t, root);
   t.is(none.code, 1);
   t.regex(none.stderr, /^error WAPIX_NO_TSCONFIG\n.*src\/routes/);
+  const [suggested] = /\{.*\}/.exec(none.stderr);
+  t.deepEqual(JSON.parse(suggested), { compilerOptions: { rootDirs: ['.', '.wapix/types'] } });
 
   const { root: other } = project(t, { ...FILES, 'tsconfig.json': '{}' });
   const { code, stdout } = await types(t, other);

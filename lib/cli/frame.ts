@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { causesOf, WapixError } from '../errors.js';
 
@@ -17,11 +17,15 @@ const WIDEST = 120;
 
 /** Code that is not the application's: of Node, the packages it has installed, and wapix. */
 const NOT_THEIRS = [/^node:/, /[\\/]node_modules[\\/]/];
-const WAPIX = join(__dirname, '..');
+/** Where wapix is not installed but linked, as in a clone of it. */
+const WAPIX = ['dist', 'bin'].map((name) => join(__dirname, '../..', name, sep));
 
 /** Whether a line of a stack is of somebody else's code than the application's. */
 function isForeign(path: string): boolean {
-  return path.startsWith(WAPIX) || NOT_THEIRS.some((pattern) => pattern.test(path));
+  return (
+    WAPIX.some((directory) => path.startsWith(directory)) ||
+    NOT_THEIRS.some((pattern) => pattern.test(path))
+  );
 }
 
 /** The first place in the application's code that an error, or one that it was made of, names. */

@@ -20,7 +20,7 @@ export function types(routes: string): void {
     throw new WapixError(
       'WAPIX_NO_TSCONFIG',
       `There is no tsconfig.json in a directory above ${show(routes)}.\n` +
-        `Create one beside package.json: { "compilerOptions": ${ROOT_DIRS} }`,
+        `Create one beside package.json: { "compilerOptions": { ${ROOT_DIRS} } }`,
     );
   }
   const directory = write(routes, tsconfig);
