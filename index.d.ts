@@ -70,7 +70,8 @@ export interface Request<
   /** The same request as a Node `http.IncomingMessage`, readable: the body as bytes. */
   readonly raw: IncomingMessage;
   /**
-   * Aborts when the client leaves, or a streamed response fails, before it is complete; never on success.
+   * Aborts when the client leaves, the server stops, or a streamed response fails, before the response is
+   * complete; never on success.
    * A response that is not streamed is complete when it is returned.
    */
   readonly signal: AbortSignal;
