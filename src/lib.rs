@@ -25,7 +25,6 @@ mod channel;
 mod config;
 mod error;
 mod exchange;
-mod expected_body;
 mod field_lines;
 mod handler;
 mod header_section;

@@ -1,6 +1,8 @@
 //! A request's body: read to its end before the handler sees the request or, where the route wants it so, as it
 //! comes.
 
+mod expected;
+
 use std::{
     fmt,
     sync::{
@@ -17,7 +19,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::{task::yield_now, time::timeout};
 
-use crate::{config::BODIES_HELD, expected_body::ExpectedBody, load::Share};
+pub(crate) use self::expected::ExpectedBody;
+use crate::{config::BODIES_HELD, load::Share};
 
 /// Why a body was not read to its end.
 #[derive(Debug)]
