@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { project } from './fixtures/project.mjs';
-import { FILES } from './helpers/guide.mjs';
 import { listeners, runsEveryBlock, shows, UPLOADS } from './helpers/guide-streaming.mjs';
+import { FILES } from './helpers/guide-streaming-app.mjs';
 import { startNginx } from './helpers/nginx.mjs';
 import { start } from './helpers/program.mjs';
 import { lastingPort } from './helpers/server.mjs';

@@ -5,8 +5,8 @@ import { runInNewContext } from 'node:vm';
 import { EventSource } from 'undici';
 import { within } from './helpers/deadline.mjs';
 import { deferred, once } from './helpers/events.mjs';
-import { FILES } from './helpers/guide.mjs';
 import { listeners, runsEveryBlock, shows, showsAltered } from './helpers/guide-streaming.mjs';
+import { FILES } from './helpers/guide-streaming-app.mjs';
 
 shows(
   'a line of time every second, until the client leaves',

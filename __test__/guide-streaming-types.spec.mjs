@@ -1,7 +1,7 @@
 // The streaming guide: its TypeScript.
 
 import test from 'ava';
-import { check } from './helpers/guide.mjs';
+import { check } from './helpers/guide-streaming-app.mjs';
 
 const TYPE_CHECKS = {
   'node16, CommonJS': { type: 'commonjs', module: 'node16', moduleResolution: 'node16' },

@@ -18,7 +18,7 @@ const AVA = {
 const ELSEWHERE = [
   ...AVA.words,
   '__test__/*.spec.mjs',
-  '!__test__/{cli,cli-*,create,docs,docs-*,examples,package,route-types,routes-typescript}.spec.mjs',
+  '!__test__/{cli,cli-*,create,docs,docs-*,examples,guide-streaming-types,package,route-types,routes-typescript}.spec.mjs',
 ];
 
 const SUITES = [

@@ -3,7 +3,7 @@
 import { createServer as createHttp } from 'node:http';
 import test from 'ava';
 import { once } from './events.mjs';
-import { altered, BLOCKS, serve, Visit } from './guide.mjs';
+import { altered, BLOCKS, serve, Visit } from './guide-streaming-app.mjs';
 import { needing } from './installed.mjs';
 
 export const UPLOADS = {
@@ -46,18 +46,23 @@ const CHAPTERS = {
 
 /** What the routes of the guide ask: a test says how it answers. */
 export const upstream = createHttp((_, response) => upstream.emit('asked', response));
+/** Which files of the guide the tests of the spec use: as they are printed, or altered. */
+const used = new Set();
 const apps = {};
 const cleanups = [];
-/** Lasts as long as the tests of the spec. */
-const lasting = { teardown: (cleanup) => cleanups.unshift(cleanup) };
 
 test.before(async () => {
+  const lasting = { teardown: (cleanup) => cleanups.unshift(cleanup) };
   await once(upstream.listen(0, '127.0.0.1'), 'listening');
   const env = { UPSTREAM: `http://127.0.0.1:${upstream.address().port}` };
-  [apps.whole, apps.altered] = await Promise.all([
-    serve(lasting, UPLOADS, { env }),
-    serve(lasting, ALTERED, { env, type: 'commonjs' }),
-  ]);
+  const starting = {
+    printed: () => serve(lasting, UPLOADS, { env }),
+    altered: () => serve(lasting, ALTERED, { env, type: 'commonjs' }),
+  };
+  const starts = Array.from(used, async (name) => {
+    apps[name] = await starting[name]();
+  });
+  await Promise.all(starts);
 });
 
 test.after.always(() => {
@@ -69,25 +74,26 @@ test.after.always(() => {
 /** What some test runs: paths of files of the guide, and commands. */
 const claimed = [];
 
-/** A test of what the guide prints; one after the other, so that what is in use can be told. */
+/** A test of what the guide prints: nothing is logged. */
 export function shows(title, printed, implementation, programs = []) {
   claimed.push(...printed);
-  needing(test.serial, ...programs)(title, async (t) => {
-    const app = new Visit(t, apps.whole);
-    await implementation(t, app);
-    app.leave();
-    await app.idle();
-    t.is(app.program.stderr, '', 'nothing is logged');
-  });
+  visits('printed', title, implementation, programs);
 }
 
 /** The same with the altered files: what never ends, and what fails. */
 export function showsAltered(title, implementation, programs = []) {
+  visits('altered', title, implementation, programs);
+}
+
+/** One after the other, so that what is in use can be told. */
+function visits(name, title, implementation, programs) {
+  used.add(name);
   needing(test.serial, ...programs)(title, async (t) => {
-    const app = new Visit(t, apps.altered);
+    const app = new Visit(t, apps[name]);
     await implementation(t, app);
     app.leave();
     await app.idle();
+    if (name === 'printed') t.is(app.program.stderr, '', 'nothing is logged');
   });
 }
 
