@@ -7,7 +7,7 @@ import test from 'ava';
 import { json, noContent, stream, text } from 'wapix';
 import { connect, requestBytes } from './helpers/client.mjs';
 import { noticed } from './helpers/deadline.mjs';
-import { until } from './helpers/events.mjs';
+import { deferred, until } from './helpers/events.mjs';
 import { heldByKernel } from './helpers/kernel.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve } from './helpers/server.mjs';
@@ -283,15 +283,19 @@ test('a server that closes answers what it has begun behind a stream', async (t)
 /** As much as the kernel takes of a response to a client that does not read. */
 const LARGE = 'large '.repeat(100_000);
 
-/** Has asked for `LARGE` with `asking`, and does not read it, though the server has sent it all. */
+/**
+ * Has asked for `LARGE` with `asking`, and does not read it, though the server has sent it all; `behind` tells how many
+ * bytes it has sent since.
+ */
 async function unread(t, server, asking) {
   const client = await connect(t, server);
   client.send(asking);
-  await client.head();
+  const { length } = await client.head();
   client.stall();
-  const held = () => heldByKernel(server.address().port) + client.socket.bytesRead;
-  await until(() => held() > LARGE.length, 'all of it is sent');
-  return client;
+  const sent = () => heldByKernel(server.address().port) + client.socket.bytesRead;
+  const behind = () => sent() - length - LARGE.length;
+  await until(() => behind() >= 0, 'all of it is sent');
+  return { client, behind };
 }
 
 for (const [what, asking] of [
@@ -300,7 +304,7 @@ for (const [what, asking] of [
 ]) {
   test(`${what}: an answer comes whole, though the client has sent more behind its request`, async (t) => {
     const server = await serve(t, { '/': { get: () => text(LARGE) } });
-    const client = await unread(t, server, asking);
+    const { client } = await unread(t, server, asking);
     const { bytesWritten } = client.socket;
     client.send(GET('/'));
     await until(() => client.socket.bytesWritten > bytesWritten);
@@ -311,16 +315,21 @@ for (const [what, asking] of [
 }
 
 test('a response that fails takes none of those before it along', async (t) => {
+  const hasLeft = deferred();
   async function* failing() {
     yield 'part';
+    // Before its head has left, it would be a whole 500.
+    await hasLeft.promise;
     throw new Error('on purpose');
   }
   const server = await serve(t, {
     '/': { get: () => text(LARGE) },
     '/fails': { post: () => stream(failing()) },
   });
-  const client = await unread(t, server, GET('/'));
+  const { client, behind } = await unread(t, server, GET('/'));
   client.send(requestBytes('POST /fails'), requestBytes('POST /fails', {}, LARGE));
+  await until(() => behind() > 0, 'the next has begun');
+  hasLeft.resolve();
   await until(() => errorsNaming('/fails').length === 1);
   client.resume();
   await client.ended();
