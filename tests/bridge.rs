@@ -7,30 +7,18 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use support::{Client, Running};
+use support::{
+    Client, Running,
+    protocol::{
+        BUFFER, BYTES, CANCELLED, CHUNK, COMPLETED, CONSUMED, CONTENT_APART, CONTENT_ASCII, END,
+        FAIL, JSON, NOT_KEPT, REQUEST, RESPOND, STREAM, TEXT,
+    },
+};
 use tokio::sync::Notify;
 use wapix::{
     Config,
     bridge::{Bridge, Taken},
 };
-
-// The records' kinds and flags, as `src/bridge/protocol.rs` documents them.
-const REQUEST: u32 = 1;
-const CANCELLED: u32 = 2;
-const CONSUMED: u32 = 3;
-const COMPLETED: u32 = 4;
-const RESPOND: u32 = 1;
-const STREAM: u32 = 2;
-const CHUNK: u32 = 3;
-const END: u32 = 4;
-const FAIL: u32 = 5;
-const JSON: u32 = 1 << 8;
-const TEXT: u32 = 1 << 16;
-const BYTES: u32 = 1 << 17;
-const BUFFER: u32 = 1 << 18;
-const CONTENT_APART: u32 = 1 << 19;
-const CONTENT_ASCII: u32 = 1 << 22;
-const NOT_KEPT: u32 = 0;
 
 struct JavaScript {
     bridge: Arc<Bridge>,

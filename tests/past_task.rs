@@ -17,7 +17,10 @@ use std::{
     time::Duration,
 };
 
-use support::{Client, GET};
+use support::{
+    Client, GET,
+    protocol::{CHUNK, CONSUMED, END, REQUEST, RESPOND, STREAM, TEXT},
+};
 use tokio::task::JoinSet;
 use wapix::{
     Config, Listener, LocalAddress, Server,
@@ -30,15 +33,6 @@ use wapix::{
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a thread waits for something to happen, before another may turn the reactor.
 const TURN: Duration = Duration::from_millis(1);
-
-// As `src/bridge/protocol.rs` documents them.
-const REQUEST: u32 = 1;
-const CONSUMED: u32 = 3;
-const RESPOND: u32 = 1;
-const STREAM: u32 = 2;
-const CHUNK: u32 = 3;
-const END: u32 = 4;
-const TEXT: u32 = 1 << 16;
 
 /// Runs `clients` beside a server of `/`, whose reactor so many threads turn, whichever comes first, and one more
 /// that plays JavaScript: `answer` is given the slot and the serial of each request.

@@ -6,6 +6,8 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod protocol;
+
 use std::{mem::MaybeUninit, net::SocketAddr, time::Duration};
 
 use socket2::SockRef;
