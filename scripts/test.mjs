@@ -21,6 +21,9 @@ const ELSEWHERE = [
   '!__test__/{cli,cli-*,create,docs,docs-*,examples,guide-streaming-types,package,route-types,routes-typescript}.spec.mjs',
 ];
 
+/** Whole programs, with browsers: minutes of computing, in which a loop that nobody relieves shows nothing of its own. */
+const PROGRAMS = '!__test__/{browser,chat,restarts}.spec.mjs';
+
 const SUITES = [
   {
     name: 'cargo',
@@ -32,7 +35,7 @@ const SUITES = [
   },
   { name: 'ava', ...AVA },
   // Twice more, with sockets served on the JavaScript thread always, and on two threads that never are it.
-  { name: 'in-loop', ...AVA, words: ELSEWHERE, env: { WAPIX_IO_THREADS: '0' } },
+  { name: 'in-loop', ...AVA, words: [...ELSEWHERE, PROGRAMS], env: { WAPIX_IO_THREADS: '0' } },
   { name: 'threads', ...AVA, words: ELSEWHERE, env: { WAPIX_IO_THREADS: '2' } },
   // These print no count: a test each.
   { name: 'types', words: ['tsc', '-p', '__test__/types'] },
