@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { json, stream } from 'wapix';
+import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect, request, requestBytes } from './helpers/client.mjs';
 import { closed, levelled, until } from './helpers/events.mjs';
 import { someFiles } from './helpers/files.mjs';
@@ -21,30 +22,40 @@ captureErrors();
 const { folder, content, path, empty } = someFiles(test);
 const size = content.length;
 
-for (const [name, headers] of [
+const DECLARED = { 'Content-Length': 2 ** 25 };
+for (const [name, { headers = {}, left = size, tls = false }] of [
   ['in chunks', {}],
-  ['with Content-Length', { 'Content-Length': 2 ** 25 }],
+  ['with Content-Length', { headers: DECLARED }],
+  ['beyond what was sent', { left: 2 ** 24 }],
+  ['over TLS', { tls: true }],
+  ['over TLS beyond what was sent', { tls: true, left: 2 ** 24 }],
+  ['over TLS with Content-Length', { tls: true, headers: DECLARED }],
 ]) {
   test(`a file that is cut off while it is sent, ${name}, does not look complete`, async (t) => {
-    // Elsewhere it is read, and what it has then is all there is.
+    // Elsewhere nobody tells how much the kernel holds.
     if (process.platform !== 'linux') return t.pass();
-    const big = join(folder, `cut-off-${name.length}`);
+    const target = `/cut-off-${name.replaceAll(' ', '-')}`;
+    const big = join(folder, target);
     await writeFile(big, content);
     truncateSync(big, 2 ** 25);
-    const target = `/cut-off-${name.length}`;
     const file = createReadStream(big);
-    const server = await serve(t, {
-      [target]: { get: () => stream(file, undefined, headers) },
-      '/other': { get: () => json('other') },
-    });
-    const client = await connect(t, server);
+    const server = await serve(
+      t,
+      {
+        [target]: { get: () => stream(file, undefined, headers) },
+        '/other': { get: () => json('other') },
+      },
+      tls ? { https: { key: KEY, cert: CERT } } : {},
+    );
+    const client = await connect(t, server, { tls });
     client.send(requestBytes(`GET ${target}`));
     await client.head();
     client.stall();
     const { port } = server.address();
-    const other = () => request(t, server, 'GET /other');
+    const beside = await connect(t, server, { tls });
+    const other = () => beside.send(requestBytes('GET /other')).response();
     await levelled(() => heldByKernel(port), other);
-    truncateSync(big, size);
+    truncateSync(big, left);
     client.resume();
     await client.ended();
     await closed(file);

@@ -30,6 +30,9 @@ pub struct FileSource {
     position: u64,
     /// How many bytes of the range are left.
     left: u64,
+    /// Where the content ended, by the file's size, when it was handed over. What the kernel makes up has none, or
+    /// less than it claims.
+    end: u64,
     /// A read that waits for the disk.
     waiting: Option<JoinHandle<io::Result<Fetched>>>,
     /// How many of the next bytes the page cache was given, beside what was read.
@@ -47,10 +50,12 @@ struct Fetched {
 
 impl FileSource {
     pub(crate) fn new(file: File, position: u64, length: u64) -> Self {
+        let size = file.metadata().map_or(0, |metadata| metadata.len());
         Self {
             file: Arc::new(OpenFile::new(file)),
             position,
             left: length,
+            end: size.min(position.saturating_add(length)),
             waiting: None,
             ahead: 0,
             turn: TURN,
@@ -63,7 +68,7 @@ impl FileSource {
     }
 
     /// The next bytes, or what stands for them where `passage` sends them; none at the end of the range or the
-    /// file.
+    /// file. Where the file has become shorter its end is an error: what was sent is neither the old nor the new.
     pub(super) fn poll_next(
         &mut self,
         passage: Option<&dyn Passage>,
@@ -86,7 +91,7 @@ impl FileSource {
             let mut buffer = pool::buffer();
             let bytes = &mut buffer.as_mut_slice()[..length];
             if let Some(read) = read_cached(&self.file.file, self.position, bytes) {
-                return Poll::Ready(Ok(self.took(buffer, read)));
+                return Poll::Ready(self.took(buffer, read));
             }
             let (file, position) = (Arc::clone(&self.file), self.position);
             let is_sent = passage.is_some();
@@ -111,7 +116,7 @@ impl FileSource {
         // It panics never, and is cancelled only where the runtime ends.
         let fetched = read.map_err(io::Error::other)??;
         self.ahead = fetched.ahead;
-        Poll::Ready(Ok(self.took(fetched.buffer, fetched.length)))
+        Poll::Ready(self.took(fetched.buffer, fetched.length))
     }
 
     /// Has the kernel send what it has at hand; what stands for that.
@@ -139,15 +144,28 @@ impl FileSource {
         Some(placeholder::of_file(length))
     }
 
-    fn took(&mut self, buffer: Buffer, length: usize) -> Bytes {
+    fn took(&mut self, buffer: Buffer, length: usize) -> io::Result<Bytes> {
+        if length == 0 {
+            if self.position < self.end && self.file.file.metadata()?.len() < self.end {
+                return Err(cut_off());
+            }
+            self.left = 0;
+        }
         self.position += length as u64;
-        self.left = if length == 0 {
-            0
-        } else {
-            self.left - length as u64
-        };
-        buffer.freeze(length)
+        self.left -= length as u64;
+        Ok(buffer.freeze(length))
     }
+}
+
+/// A file has become shorter.
+#[cfg(unix)]
+fn cut_off() -> io::Error {
+    rustix::io::Errno::NODATA.into()
+}
+
+#[cfg(not(unix))]
+fn cut_off() -> io::Error {
+    io::ErrorKind::UnexpectedEof.into()
 }
 
 /// How much of a range of `length` bytes the page cache has, as far as a few of them tell: it is filled in order.
