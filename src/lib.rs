@@ -23,6 +23,7 @@ pub mod bridge;
 mod byte_table;
 mod channel;
 mod config;
+mod date;
 mod error;
 mod exchange;
 mod field_lines;

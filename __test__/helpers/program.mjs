@@ -47,10 +47,10 @@ class Program {
   }
 }
 
-/** Runs `source`, an ES module, until its end or the test's. */
-export function runProgram(t, source, nodeOptions = []) {
+/** Runs `source`, an ES module, until its end or the test's; with `env` beside the environment of this process. */
+export function runProgram(t, source, nodeOptions = [], env = {}) {
   const args = [...nodeOptions, '--input-type=module', '--eval', source];
-  return start(t, process.execPath, args, { cwd: ROOT });
+  return start(t, process.execPath, args, { cwd: ROOT, env: { ...process.env, ...env } });
 }
 
 /** Starts a command until its end or the test's. */

@@ -29,6 +29,7 @@ use crate::{
         CONNECTION_BUFFER, HTTP2_CONNECTION_WINDOW, HTTP2_STREAM_WINDOW, HTTP2_STREAMS, LINGER,
         PING_INTERVAL, PING_TIMEOUT,
     },
+    date::add_date,
     handler::{Handler, Peer},
     service::{ConnectionState, Progress, Service, is_event_stream},
 };
@@ -52,7 +53,8 @@ pub(super) async fn serve<H: Handler, S>(
                 (Arc::clone(&service), Arc::clone(&state), streams.begin());
             async move {
                 let is_head = request.method() == Method::HEAD;
-                let response = service.respond(&state, request).await?;
+                let mut response = service.respond(&state, request).await?;
+                add_date(response.headers_mut());
                 let response = if is_head {
                     without_content(response)
                 } else {

@@ -1,11 +1,8 @@
 //! The head of a whole answer, as HTTP/1.1 writes it (RFC 9112, 4).
 
-use std::{cell::Cell, io::Write, time::SystemTime};
-
 use http::{HeaderMap, StatusCode};
-use httpdate::HttpDate;
 
-use crate::{byte_table::alphanumeric_and, field_lines::FieldLines};
+use crate::{byte_table::alphanumeric_and, date::date, field_lines::FieldLines};
 
 /// What is gathered of answers, usually: no more memory is moved while it grows.
 const GATHERED: usize = 512;
@@ -112,26 +109,3 @@ fn is_of_framing(name: &[u8]) -> bool {
 
 /// `tchar` (RFC 9110, 5.6.2).
 const IN_A_NAME: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
-
-/// How long a date is (RFC 9110, 5.6.7).
-const DATE: usize = 29;
-
-/// The time, which is written once a second.
-fn date() -> [u8; DATE] {
-    thread_local! {
-        static WRITTEN: Cell<(u64, [u8; DATE])> = const { Cell::new((0, [0; DATE])) };
-    }
-    let now = SystemTime::now();
-    let second = now
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let (written, date) = WRITTEN.get();
-    if written == second {
-        return date;
-    }
-    let mut date = [b' '; DATE];
-    // It is as long as the room for it.
-    let _ = write!(&mut date[..], "{}", HttpDate::from(now));
-    WRITTEN.set((second, date));
-    date
-}

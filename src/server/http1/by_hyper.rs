@@ -16,6 +16,7 @@ use super::{Connection, Outcome};
 use crate::{
     body::StreamBody,
     config::{CONNECTION_BUFFER, Config, MOST_HEADERS},
+    date::add_date,
     handler::Handler,
     request_head::asks_to_close,
     server::{
@@ -77,6 +78,7 @@ where
         let answering = Service::<H>::go_on(state, next);
         async move {
             let mut response = answering.await?;
+            add_date(response.headers_mut());
             // Of a response of HTTP/1.1 hyper tells a client that asks for it that the connection goes on.
             if is_of_1_0 && asks_to_close(response.headers()) {
                 *response.version_mut() = Version::HTTP_10;
