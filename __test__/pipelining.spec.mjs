@@ -7,7 +7,7 @@ import test from 'ava';
 import { json, noContent, stream, text } from 'wapix';
 import { connect, requestBytes } from './helpers/client.mjs';
 import { noticed } from './helpers/deadline.mjs';
-import { deferred, until } from './helpers/events.mjs';
+import { deferred, levelled, until } from './helpers/events.mjs';
 import { heldByKernel } from './helpers/kernel.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve } from './helpers/server.mjs';
@@ -204,6 +204,44 @@ test('a client that sends requests and reads nothing is not handed more than its
   t.true(begun < many / 2, `${begun} were begun`);
   client.socket.resume();
   for (let at = 0; at < many; at += 1) t.is((await client.response()).text.length, page.length);
+});
+
+test('streams of which nothing is taken do not fill the memory, however many a client asks for', async (t) => {
+  const produced = [];
+  const chunk = Buffer.alloc(16 * 1024);
+  const server = await serve(t, {
+    '/': { get: () => text('other') },
+    '/stream': {
+      get: () => {
+        const at = produced.push(0) - 1;
+        const read = () => {
+          produced[at] += chunk.length;
+          source.push(chunk);
+        };
+        const source = new Readable({ read });
+        return stream(source);
+      },
+    },
+  });
+  const other = await connect(t, server);
+  const ask = () => other.send(GET('/')).response();
+  const total = () => produced.reduce((sum, bytes) => sum + bytes, 0);
+  const asked = 64;
+  const stalled = async () => {
+    const client = await connect(t, server);
+    client.stall();
+    return client.send(GET('/stream').repeat(asked));
+  };
+  const clients = await Promise.all(Array.from({ length: 8 }, stalled));
+  await until(() => produced.length === asked * clients.length);
+  await levelled(total, ask);
+  t.true(total() < 160 * 2 ** 20, `${total()} bytes were produced`);
+
+  // What is given up makes room for a burst again.
+  for (const client of clients) client.destroy();
+  await levelled(total, ask);
+  await stalled();
+  await until(() => produced.at(-1) > 512 * 1024, 'a burst');
 });
 
 test('streams and whole answers take turns on one connection, at once and one by one', async (t) => {

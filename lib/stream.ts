@@ -20,6 +20,13 @@ const WINDOW = 256 * 1024;
  */
 const OVERRUN = 512 * 1024;
 const OVERRUN_TIME = 10;
+/**
+ * How much more all sources together may produce, in bytes: beyond it each is paused at once. A client that asks for
+ * many streams, and takes nothing, is not to have more memory for each than there has to be.
+ */
+const OVERRUN_OF_ALL = 64 * 1024 * 1024;
+/** How much more than there was room for they have produced. */
+let overrunOfAll = 0;
 /** A chunk of this size, in bytes, is worth a system call of its own. */
 const DIRECT_FROM = 32 * 1024;
 /** How many bytes are written in one turn of the event loop: others want theirs. */
@@ -48,6 +55,8 @@ export class ResponseStream {
   readonly #report: (error: unknown) => void;
   #window = FIRST_WINDOW;
   #room = FIRST_WINDOW;
+  /** This one's share of `overrunOfAll`. */
+  #overrun = 0;
   /** Bytes produced, where a Content-Length is to be kept. */
   #produced = 0;
   /** Bytes given to the outbox. */
@@ -149,6 +158,7 @@ export class ResponseStream {
       this.#room += this.#window;
       this.#window *= 2;
     }
+    this.#countOverrun();
     this.#resume();
   }
 
@@ -158,8 +168,21 @@ export class ResponseStream {
     this.#resume();
   }
 
+  #countOverrun(): void {
+    const overrun = Math.max(-this.#room, 0);
+    overrunOfAll += overrun - this.#overrun;
+    this.#overrun = overrun;
+  }
+
+  /** Rust has nothing of the response any more. */
+  #release(): void {
+    this.#room = Number.POSITIVE_INFINITY;
+    this.#countOverrun();
+  }
+
   #pauseWhereFull(): void {
-    if (this.#blocked || this.#turn <= 0 || this.#room <= -OVERRUN) this.#pause();
+    const most = overrunOfAll < OVERRUN_OF_ALL ? OVERRUN : 0;
+    if (this.#blocked || this.#turn <= 0 || this.#room <= -most) this.#pause();
     else if (this.#room <= 0 && !this.#overruns) {
       this.#overruns = true;
       setTimeout(() => {
@@ -187,6 +210,7 @@ export class ResponseStream {
 
   /** The response is complete. Its source may not know: it has not ended. */
   completed(): void {
+    this.#release();
     if (this.#over) return;
     if (this.#file === undefined) {
       this.cancel();
@@ -213,6 +237,7 @@ export class ResponseStream {
 
   /** The client left: nobody wants what is still to come. */
   cancel(): void {
+    this.#release();
     if (!this.#over) this.#stop();
     discard(this.#readable, this.#context);
   }
@@ -250,6 +275,7 @@ export class ResponseStream {
     const length = this.#outbox.chunk(this.#key, chunk);
     this.#sent += length;
     this.#room -= length;
+    this.#countOverrun();
     this.#takeTurn(LEAST_OF_TURN);
   }
 
@@ -323,6 +349,7 @@ export class ResponseStream {
     if (this.#over) return;
     this.#flushGathered();
     this.#stop();
+    this.#release();
     this.#outbox.fail(this.#key);
     this.#report(error);
     discard(this.#readable, this.#context);
