@@ -220,12 +220,15 @@ export function stream<Source extends StreamSource = Readable>(
   headers?: ResponseHeaders,
 ): HttpResult<Source>;
 
+// Async generators are async iterables: naming them has the compiler say what is wrong with a chunk.
+
 /** What can be streamed. */
 export type StreamSource =
   | Readable
   | ReadableStream<string | Uint8Array>
   | globalThis.ReadableStream<string | Uint8Array>
   | AsyncIterable<string | Uint8Array>
+  | AsyncGenerator<string | Uint8Array, unknown, undefined>
   | Generator<string | Uint8Array, unknown, undefined>;
 
 /** The attributes of a cookie (RFC 6265, 4.1.2, and RFC 6265bis). */
@@ -281,6 +284,7 @@ export type SseSource =
   | ReadableStream<ServerSentEvent>
   | globalThis.ReadableStream<ServerSentEvent>
   | AsyncIterable<ServerSentEvent>
+  | AsyncGenerator<ServerSentEvent, unknown, undefined>
   | Generator<ServerSentEvent, unknown, undefined>;
 
 export interface SseOptions {
@@ -468,7 +472,7 @@ export interface RouteConfig {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: handlers of every type stand side by side
-type AnyHandler = RequestHandler<any, any, any, any>;
+type AnyHandler = RequestHandler<any, AnyResult, any, any>;
 
 /** What serves a method of a path: a handler, alone or with settings. */
 export type RouteEntry =

@@ -177,5 +177,17 @@ server.listen(3000, '127.0.0.1', () => {});
 server.listen({ path: '/tmp/socket' }).on('error', (error) => error.code);
 server.close((error) => error?.message);
 
+createServer({
+  '/': { get: () => new Response('a') },
+  '/a': { get: () => fetch('http://a.example') },
+});
+// @ts-expect-error: no result
+createServer({ '/': { get: () => 'hello' } });
+// @ts-expect-error: no result
+createServer({ '/': { get: () => ({ hello: 'world' }) } });
+// @ts-expect-error: no result where it is not found
+createServer({ '/': { get: ({ params }) => (params.id ? ok(params.id) : undefined) } });
+// @ts-expect-error: no result, beside settings
+createServer({ '/': { post: { handler: async () => {}, config: { timeout: 100 } } } });
 // @ts-expect-error: no method of that name
 createServer({ '/': { fetch: () => text('hello') } });
