@@ -140,6 +140,23 @@ test('a renamed directory breaks the build where its parameter is read', async (
   t.false(existsSync(path(typesFile('users/$userId'))));
 });
 
+test('the compiler says what is wrong with the chunks of a generator', async (t) => {
+  const { root } = project(t, {
+    'package.json': '{"type":"module"}',
+    'tsconfig.json': tsconfig(),
+    'src/chunks.ts': `
+      import { sse, stream } from 'wapix';
+      async function* rows() { yield { id: 1 }; }
+      async function* words() { yield 'hello'; }
+      stream(rows());
+      sse(words());
+    `,
+  });
+  const said = await compile(t, root);
+  t.regex(said, /'\{ id: number; \}' is not assignable to type 'string \| Uint8Array/);
+  t.regex(said, /'string' has no properties in common with type 'ServerSentEvent/);
+});
+
 test('types of what has not changed are not written again', async (t) => {
   const { root, path } = project(t, FILES);
   await types(t, root);
