@@ -119,6 +119,15 @@ test('dev: waits for a change where the first start fails', async (t) => {
   t.is(await bodyOf(await run.url()), 'mended');
 });
 
+test('dev: routes that end the process are said to, and the last good ones stay up', async (t) => {
+  const { root, write } = project(t, { 'src/routes/get.ts': answering('"good"') });
+  const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);
+  const url = await run.url();
+  write('src/routes/get.ts', 'process.exit(3);');
+  await run.prints(/could not be loaded:.* with exit code 3\.\n.*still served/, 'stderr');
+  t.is(await bodyOf(url), 'good');
+});
+
 test('dev: starts without routes, and serves the first', async (t) => {
   const { root, write } = project(t, { 'src/routes/types.ts': 'export type A = 1;' });
   const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);
@@ -136,7 +145,7 @@ test('dev: waits for a change where the server has crashed', async (t) => {
   const run = wapix(t, root, ['dev', '-p', String(lastingPort())]);
   const url = await run.url();
   await t.throwsAsync(call(url));
-  await run.prints(/Waiting for a change/, 'stderr');
+  await run.prints(/has ended with exit code 3\. Waiting for a change/, 'stderr');
   write('src/routes/get.ts', answering('"mended"'));
   await run.restart();
   t.is(await bodyOf(url), 'mended');

@@ -174,14 +174,16 @@ export class Supervisor {
   #onExit(child: ChildProcess): void {
     if (child === this.#spare) this.#spare = undefined;
     else if (child === this.#loading && !this.#stopping) {
-      const mistake = ended('The routes could not be loaded', child);
+      const title = 'The routes could not be loaded';
+      process.stderr.write(`  ${title}: the process has ended ${how(child)}.\n`);
+      const mistake = ended(title, child);
       this.#onMistake(this.#serving ? child : this.#takeSpare(), mistake);
     } else if (child === this.#serving) {
       this.#serving = undefined;
       if (this.#stopping) process.exit(0);
       // It could not listen: no change of a file will help.
       if (!this.#started && !this.#shared) process.exit(child.exitCode ?? 1);
-      process.stderr.write('  The server has ended. Waiting for a change.\n');
+      process.stderr.write(`  The server has ended ${how(child)}. Waiting for a change.\n`);
       // Not once more where it was the mistake that could not be shown.
       if (!this.#servesRoutes) return;
       this.#serveMistake(this.#takeSpare(), ended('The server has ended', child));
@@ -191,9 +193,12 @@ export class Supervisor {
 }
 
 /** What there is to say of a process that has ended by itself. */
-function ended(title: string, { exitCode, signalCode }: ChildProcess): Mistake {
-  const how = exitCode === null ? `by ${signalCode}` : `with exit code ${exitCode}`;
-  return { title, text: `The process has ended ${how}. The terminal may say why.` };
+function ended(title: string, child: ChildProcess): Mistake {
+  return { title, text: `The process has ended ${how(child)}. The terminal may say why.` };
+}
+
+function how({ exitCode, signalCode }: ChildProcess): string {
+  return exitCode === null ? `by ${signalCode}` : `with exit code ${exitCode}`;
 }
 
 function tell(child: ChildProcess, order: Order): void {
