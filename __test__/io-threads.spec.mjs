@@ -28,6 +28,17 @@ const THREADS = (options) => `
   });
 `;
 
+/** What a process that takes itself for `runtime` has Node's event loop watch while it serves: the types of the handles. */
+const WATCHED = (runtime, options) => `
+  Object.defineProperty(process, 'versions', { value: { ...process.versions, ${runtime}: '1.0.0' } });
+  const { createServer, text } = require(${JSON.stringify(`${ROOT}/dist/index.js`)});
+  const server = createServer({ '/': { get: () => text('hello') } }, ${options});
+  server.listen(0, '127.0.0.1', () => {
+    console.log(process.report.getReport().libuv.map(({ type }) => type).join());
+    server.close();
+  });
+`;
+
 /** How many threads of their own sockets have with `options`. */
 async function ioThreads(options, { env = {}, through = [] } = {}) {
   const { WAPIX_IO_THREADS: _, ...inherited } = process.env;
@@ -48,6 +59,21 @@ onLinux('WAPIX_IO_THREADS says where the option does not', async (t) => {
   const unset = await ioThreads('{}');
   t.is(await ioThreads('{}', { env: { WAPIX_IO_THREADS: '' } }), unset);
 });
+
+onLinux(
+  'a runtime without an event loop of libuv has threads only: not a function of libuv is called',
+  async (t) => {
+    const watches = async (...of) => {
+      const { stdout } = await run(process.execPath, ['-e', WATCHED(...of)]);
+      return stdout.trim().split(',').includes('poll');
+    };
+    for (const options of ['{ ioThreads: 0 }', '{ ioThreads: 1 }']) {
+      t.true(await watches('node', options));
+      t.false(await watches('bun', options));
+      t.false(await watches('deno', options));
+    }
+  },
+);
 
 if (process.platform === 'linux' && !installed('taskset')) {
   missing(test, 'one core', 'taskset', 'apt-get install util-linux');

@@ -106,7 +106,7 @@ const MOST_IO_THREADS = 64;
 export const IO_THREADS_RANGE = `a whole number from 0 to ${MOST_IO_THREADS}`;
 
 /** Whether there is an event loop to serve in; Bun has libuv's functions only to abort in them. */
-const HAS_LIBUV = !('bun' in process.versions || 'deno' in process.versions);
+export const HAS_EVENT_LOOP = !('bun' in process.versions || 'deno' in process.versions);
 
 /**
  * How many threads do I/O, where anybody says, or there is no choice.
@@ -120,7 +120,7 @@ export function readIoThreads(options: ServerOptions): number | undefined {
     options.ioThreads !== undefined || fromEnvironment === undefined
       ? ['ioThreads', options.ioThreads, options.ioThreads]
       : [IO_THREADS, Number(fromEnvironment), fromEnvironment];
-  if (threads === undefined || isIoThreads(threads)) return HAS_LIBUV ? threads : threads || 1;
+  if (threads === undefined || isIoThreads(threads)) return threads;
   const message = `${name} is ${IO_THREADS_RANGE}, not ${inspect(given)}`;
   throw new WapixError('WAPIX_INVALID_OPTION', message);
 }

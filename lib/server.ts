@@ -25,6 +25,7 @@ import {
 import { type BindingServer, createServer as createNative } from './native.js';
 import {
   checkNames,
+  HAS_EVENT_LOOP,
   readDeadline,
   readFunction,
   readIoThreads,
@@ -95,6 +96,7 @@ class Server extends EventEmitter implements Contract {
     }));
     const settings = {
       ...readLimits(options),
+      hasEventLoop: HAS_EVENT_LOOP,
       ...(ioThreads !== undefined && { ioThreads }),
       ...(livenessPath !== undefined && { livenessPath }),
       ...(unmatched && { takesUnmatched: true }),

@@ -25,6 +25,8 @@ pub struct BindingOptions {
     pub write_timeout: Option<f64>,
     /// How many threads do I/O; 0 for JavaScript's own, by the cores there are where it is not given.
     pub io_threads: Option<u32>,
+    /// Whether the runtime has libuv's loop, and not only its functions.
+    pub has_event_loop: bool,
     pub liveness_path: Option<String>,
     /// Whether JavaScript answers what no route matches. Its route is one more than there are.
     pub takes_unmatched: Option<bool>,

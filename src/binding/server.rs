@@ -58,7 +58,7 @@ pub fn create_server(
 ) -> Result<BindingServer, String> {
     let config = config_of(&options, configs_of(&routes));
     let router = router_of(routes)?;
-    let placement = Placement::new(options.io_threads);
+    let placement = Placement::new(options.io_threads, options.has_event_loop);
     let tls = match (options.key, options.cert) {
         (Some(key), Some(cert)) => {
             let tls = Tls::from_pem(&key, &cert, options.ca.as_deref());

@@ -27,15 +27,16 @@ pub(super) enum Placement {
 impl Placement {
     /// As asked or, where nothing is, by the cores that this process may use (its affinity and its
     /// cgroup's limit are counted). A runtime without libuv has I/O threads only.
-    pub(super) fn new(io_threads: Option<u32>) -> Self {
+    pub(super) fn new(io_threads: Option<u32>, has_event_loop: bool) -> Self {
+        let has_event_loop = has_event_loop && can_watch();
         let io_threads = io_threads.unwrap_or_else(|| {
             // Where nobody can tell there are several.
             u32::from(available_parallelism().map_or(true, |cores| cores.get() > 1))
         });
         match io_threads {
-            0 if has_event_loop() => Self::InLoop { relieved: false },
+            0 if has_event_loop => Self::InLoop { relieved: false },
             // Tried and measured on Linux only.
-            1 if has_event_loop() && cfg!(target_os = "linux") => Self::InLoop { relieved: true },
+            1 if has_event_loop && cfg!(target_os = "linux") => Self::InLoop { relieved: true },
             _ => Self::IoThreads(io_threads.max(1) as usize),
         }
     }
@@ -50,12 +51,12 @@ impl Placement {
 }
 
 #[cfg(unix)]
-fn has_event_loop() -> bool {
+fn can_watch() -> bool {
     uv::is_available()
 }
 
 #[cfg(not(unix))]
-fn has_event_loop() -> bool {
+fn can_watch() -> bool {
     false
 }
 
