@@ -11,6 +11,9 @@ import { clearTimeout, setTimeout } from './timers.js';
 /** Statuses whose `Response` has no body (Fetch Standard, null body status). */
 const NULL_BODY = new Set([204, 205, 304]);
 
+/** Windows has no socket pairs, and Bun's sockets take no descriptor. */
+const HAS_SOCKET_PAIRS = process.platform !== 'win32' && !('bun' in process.versions);
+
 /** A response of the process's own is no attack: its head may be larger than Node's clients take. */
 const LARGEST_HEAD = 2 ** 31 - 1;
 
@@ -43,8 +46,8 @@ export class Injection {
 
   #start(): () => NetSocket {
     const native = this.#native;
-    if (process.platform === 'win32') {
-      // There are no socket pairs: a port of this machine's own that nobody knows of.
+    if (!HAS_SOCKET_PAIRS) {
+      // A port of this machine's own that nobody knows of.
       const { port = 0 } = native.listen({ ip: '127.0.0.1', port: 0 }, this.#onWork);
       native.setRef(false);
       return () => connect(port, '127.0.0.1');

@@ -10,12 +10,13 @@ server.listen(0, '127.0.0.1', async () => {
   const headers = { 'content-type': 'application/json' };
   const first = await fetch(origin + '/json/7', { method: 'POST', headers, body: '{"x":1}' });
   const second = await fetch(origin + '/stream');
-  console.log(await first.text(), await second.text());
+  const third = await server.inject('/json/8', { method: 'POST', headers, body: '{"y":2}' });
+  console.log(await first.text(), await second.text(), await third.text());
   server.close();
 });
 `;
 
-export const PRINTED = '{"id":"7","body":{"x":1}} abc';
+export const PRINTED = '{"id":"7","body":{"x":1}} abc {"id":"8","body":{"y":2}}';
 
 export const PROGRAMS = {
   'probe.mjs': `
