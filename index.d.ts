@@ -547,11 +547,12 @@ export interface CloseOptions {
 
 export interface ServerOptions {
   /**
-   * How many threads serve sockets, 0 to 64. 1: one of their own; on Linux, for few connections and a
-   * JavaScript thread that has time, that thread instead, which costs less. More: so many of their own;
-   * each connection is served by that which has the fewest. 0: the JavaScript thread always, which suits
-   * one core; where Node's event loop is not to be had (Bun, Deno, Windows) it means 1. Default: the environment variable `WAPIX_IO_THREADS`, else 0 where the process may use one
-   * core only, else 1.
+   * How many threads beside the JavaScript thread serve sockets, 0 to 64. 1: one; on Linux the JavaScript
+   * thread serves them itself while there are few connections and it has time, which costs less. More: so
+   * many; each connection is served by the one that has the fewest. 0: none, the JavaScript thread serves
+   * them, which suits one core; where Node's event loop is not to be had (Bun, Deno, Windows) it means 1.
+   * Default: the environment variable `WAPIX_IO_THREADS`, else 0 where the process may use one core only,
+   * else 1.
    */
   ioThreads?: number;
   /** Serve HTTPS (and HTTP/2 to clients that offer it) with this key and certificate. */
