@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { WapixError } from './errors.js';
-import { invalidChunk } from './stream.js';
+import { invalidChunk } from './incomplete.js';
 
 /**
  * Makes a Node Readable of whatever may be streamed: a Readable, a web `ReadableStream`, an async

@@ -1,13 +1,12 @@
 import type { AsyncResource } from 'node:async_hooks';
 import type { ReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { getSystemErrorName } from 'node:util';
 import { isUint8Array } from 'node:util/types';
 import type { Key, Outbox } from './bridge/outbox.js';
 import { WRITTEN_NOT, WRITTEN_PARTLY } from './bridge/protocol.js';
-import { WapixError } from './errors.js';
 import { type FileRange, isUntouched, rangeOf } from './file.js';
 import { Gathered } from './gathered.js';
+import { invalidChunk, lengthMismatch, prematureClose, readFailed } from './incomplete.js';
 import { nextTick, setImmediate, setTimeout } from './timers.js';
 
 /** How many bytes may be on their way to the client, at first and at most: as `src/config.rs` has it. */
@@ -371,37 +370,3 @@ export function discard(readable: Readable, context: AsyncResource): void {
 }
 
 function ignore(): void {}
-
-/** What a stream fails with that produces what cannot be sent. */
-export function invalidChunk(chunk: unknown): WapixError {
-  return new WapixError(
-    'WAPIX_INVALID_CHUNK',
-    `the stream produced ${describe(chunk)}; a chunk is a string, a Buffer or a Uint8Array`,
-  );
-}
-
-function prematureClose(): WapixError {
-  return new WapixError(
-    'WAPIX_STREAM_PREMATURE_CLOSE',
-    'the stream was destroyed before its end; end it with push(null), or destroy it with an error',
-  );
-}
-
-/** As Node would tell it. */
-function readFailed(errno: number, path: string | Buffer | undefined): Error {
-  const code = getSystemErrorName(-errno);
-  const error = new Error(`${code}: the file could not be read, read`);
-  return Object.assign(error, { errno: -errno, code, syscall: 'read', path });
-}
-
-function lengthMismatch(declared: number, actual: string): WapixError {
-  return new WapixError(
-    'WAPIX_CONTENT_LENGTH_MISMATCH',
-    `Content-Length is ${declared}, but the stream has ${actual} bytes`,
-  );
-}
-
-function describe(chunk: unknown): string {
-  if (chunk === null || chunk === undefined) return String(chunk);
-  return typeof chunk === 'object' ? `an object (${chunk.constructor?.name})` : `a ${typeof chunk}`;
-}
