@@ -5,7 +5,7 @@ import { get } from 'node:http';
 import { Agent, get as getSecurely } from 'node:https';
 import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import test from 'ava';
+import ava from 'ava';
 import { stream } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect, request, requestBytes } from './helpers/client.mjs';
@@ -14,6 +14,9 @@ import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { runProgram } from './helpers/program.mjs';
 import { originOf, serve, serveGet } from './helpers/server.mjs';
 import { manual, patterned } from './helpers/source.mjs';
+
+/** One after the other: each computes as much as there is time for. */
+const test = ava.serial;
 
 captureErrors();
 
