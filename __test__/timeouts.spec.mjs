@@ -90,20 +90,24 @@ for (const [how, parts] of [
   ['as HTTP/1.0', ['GET /missing HTTP/1.0\r\nConnection: keep-alive\r\n\r\n']],
   ['in parts', ['GET /missing HTTP/1.1\r\n', 'Host: test\r\n\r\n']],
 ]) {
-  test(`a connection whose requests the server itself answers is not idle: sent ${how}`, async (t) => {
-    const server = await serveGet(t, hello, { keepAliveTimeout: 300 });
-    const client = await connect(t, server);
-    let rounds = 0;
-    const idle = (async () => {
-      for (; rounds < 3; rounds += 1) await (await connect(t, server)).ended();
-    })();
-    while (rounds < 3) {
-      for (const part of parts) client.send(part);
-      t.is((await client.response()).status, 404);
-    }
-    await idle;
-    t.is(await client.ended(), 'end', 'it is idle now');
-  });
+  // Alone: this process has to ask in time.
+  test.serial(
+    `a connection whose requests the server itself answers is not idle: sent ${how}`,
+    async (t) => {
+      const server = await serveGet(t, hello, { keepAliveTimeout: 1000 });
+      const client = await connect(t, server);
+      let rounds = 0;
+      const idle = (async () => {
+        for (; rounds < 3; rounds += 1) await (await connect(t, server)).ended();
+      })();
+      while (rounds < 3) {
+        for (const part of parts) client.send(part);
+        t.is((await client.response()).status, 404);
+      }
+      await idle;
+      t.is(await client.ended(), 'end', 'it is idle now');
+    },
+  );
 }
 
 test('a connection whose stream has ended waits for another request, and no longer than others', async (t) => {
@@ -134,36 +138,40 @@ test('a head that stops is answered 408 on a connection that was idle for long, 
 
 const BODY = 'x'.repeat(100_000);
 
-test('neither a slow handler nor a silent stream is idle, whether it reads its body or not', async (t) => {
-  const gate = deferred();
-  const source = manual();
-  const slow = () => gate.promise;
-  const server = await serve(
-    t,
-    {
-      '/slow': { get: slow, post: slow },
-      '/unread': { post: { handler: slow, config: { streamBody: true } } },
-      '/silent': { get: () => stream(source) },
-    },
-    { keepAliveTimeout: 300, headersTimeout: 300, requestTimeout: 300, writeTimeout: 300 },
-  );
-  const asked = [];
-  for (const [line, body] of [['GET /slow'], ['POST /slow', BODY], ['POST /unread', BODY]]) {
-    asked.push((await connect(t, server)).send(requestBytes(line, {}, body)));
-  }
-  const silent = await connect(t, server);
-  silent.send(requestBytes('GET /silent'));
-  await silent.head();
-  // Three that are idle, one after the other: longer than any of the limits.
-  for (let count = 0; count < 3; count += 1) await (await connect(t, server)).ended();
-  gate.resolve(text('at last'));
-  for (const client of asked) {
-    t.is((await client.response()).text, 'at last');
-    t.is(await client.ended(), 'end', 'it is idle now');
-  }
-  source.push('at last');
-  await silent.through('at last');
-});
+// Alone: this process has to ask in time.
+test.serial(
+  'neither a slow handler nor a silent stream is idle, whether it reads its body or not',
+  async (t) => {
+    const gate = deferred();
+    const source = manual();
+    const slow = () => gate.promise;
+    const server = await serve(
+      t,
+      {
+        '/slow': { get: slow, post: slow },
+        '/unread': { post: { handler: slow, config: { streamBody: true } } },
+        '/silent': { get: () => stream(source) },
+      },
+      { keepAliveTimeout: 1000, headersTimeout: 1000, requestTimeout: 1000, writeTimeout: 1000 },
+    );
+    const asked = [];
+    for (const [line, body] of [['GET /slow'], ['POST /slow', BODY], ['POST /unread', BODY]]) {
+      asked.push((await connect(t, server)).send(requestBytes(line, {}, body)));
+    }
+    const silent = await connect(t, server);
+    silent.send(requestBytes('GET /silent'));
+    await silent.head();
+    // Three that are idle, one after the other: longer than any of the limits.
+    for (let count = 0; count < 3; count += 1) await (await connect(t, server)).ended();
+    gate.resolve(text('at last'));
+    for (const client of asked) {
+      t.is((await client.response()).text, 'at last');
+      t.is(await client.ended(), 'end', 'it is idle now');
+    }
+    source.push('at last');
+    await silent.through('at last');
+  },
+);
 
 test('who takes nothing of a response is cut off, its source destroyed; not of an event stream', async (t) => {
   const sources = {

@@ -7,8 +7,8 @@ import './setup.mjs';
 
 /** How ava says what became of a test; its own summary leaves out those that passed where one failed. */
 const AVA = {
-  // One file more than there are processors: most of them wait rather than compute.
-  words: ['ava', `--concurrency=${availableParallelism() + 1}`],
+  // Of more files those would fail now and then whose tests have to be in time.
+  words: ['ava', `--concurrency=${availableParallelism()}`],
   passed: /^ {2}[✔√] /gm,
   failed: /^ {2}[✘×] /gm,
   skipped: /^ {2}- \[skip\]/gm,
