@@ -67,7 +67,7 @@ export class ResponseStream {
   /** The source, where Rust reads it. */
   #file: ReadStream | undefined;
   /** There is no room, and the source is about to be paused. */
-  #overruns = false;
+  #pausesSoon = false;
   /** The source was paused here, for one of these. */
   #paused = false;
   /** The response has ended, one way or the other: what the source does now changes nothing. */
@@ -182,10 +182,10 @@ export class ResponseStream {
   #pauseWhereFull(): void {
     const most = overrunOfAll < OVERRUN_OF_ALL ? OVERRUN : 0;
     if (this.#blocked || this.#turn <= 0 || this.#room <= -most) this.#pause();
-    else if (this.#room <= 0 && !this.#overruns) {
-      this.#overruns = true;
+    else if (this.#room <= 0 && !this.#pausesSoon) {
+      this.#pausesSoon = true;
       setTimeout(() => {
-        this.#overruns = false;
+        this.#pausesSoon = false;
         if (this.#room <= 0 && !this.#over) this.#pause();
       }, OVERRUN_TIME);
     }
