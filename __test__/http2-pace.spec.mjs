@@ -1,6 +1,5 @@
 // HTTP/2 clients that take their responses slowly, or not at all.
 
-import { once as onceOf } from 'node:events';
 import { connect as connectHttp2, constants } from 'node:http2';
 import { text as textOf } from 'node:stream/consumers';
 import { setTimeout } from 'node:timers/promises';
@@ -10,7 +9,7 @@ import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect } from './helpers/client.mjs';
 import { within } from './helpers/deadline.mjs';
 import { closed, once, until } from './helpers/events.mjs';
-import { frame, frameTypes, GET, PREFACE, SETTINGS, session } from './helpers/http2.mjs';
+import { session } from './helpers/http2.mjs';
 import { originOf, serve } from './helpers/server.mjs';
 import { counted, manual } from './helpers/source.mjs';
 
@@ -85,18 +84,3 @@ for (const [which, close] of [
     t.is(taken, length);
   });
 }
-
-test('who no longer answers is asked, then left: PING, GOAWAY, the source destroyed', async (t) => {
-  // 20 s until it is asked, as many for its answer.
-  t.timeout(120_000);
-  const events = manual();
-  const server = await serve(t, { '/': { get: () => stream(events, 'text/event-stream') } });
-  const client = await connect(t, server);
-  client.send(PREFACE, SETTINGS, frame(1, 5, 1, GET));
-  // It takes the connection for alive, and says nothing.
-  await onceOf(client.socket, 'end');
-  await closed(events);
-  const types = frameTypes(client.bytes);
-  t.true(types.includes(6), 'PING');
-  t.is(types.at(-1), 7, 'GOAWAY is the last');
-});

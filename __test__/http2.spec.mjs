@@ -308,7 +308,7 @@ test('close: GOAWAY, what is in flight is answered, the rest ends at the deadlin
   const slow = whole(client, { ':path': '/slow' });
   const events = await ask(client, { ':path': '/events' });
   const goaway = once(client, 'goaway');
-  server.close();
+  server.close({ deadline: 2_000 });
   await goaway;
   gate.resolve(text('at last'));
   t.is((await slow).text, 'at last');

@@ -81,7 +81,7 @@ const UNCAUGHT =
   /^file:.*:\d+\n.*throw new Error\('uncaught'\);.*\n *\^\n\nError: uncaught\n(?: {4}at .*\n)+\nNode\.js \S+\n$/;
 
 const CLOSED = `
-  server.close();
+  server.close({ deadline: 2_000 });
   await once(server, 'close');
   if (live !== 0) throw new Error(live + ' sources are left');
   ${CUT_OFF}

@@ -208,7 +208,9 @@ async function pack(pass, entries, progress) {
     for (const part of [`${entry.length}\n`, entry, Buffer.alloc(-entry.length & 511)]) {
       if (pass.destroyed) return;
       progress.written += part.length;
-      if (!pass.write(part)) await Promise.race([once(pass, 'drain'), closed(pass)]);
+      if (pass.write(part)) continue;
+      // Only one of these comes: no deadline may be left behind for the other.
+      await new Promise((resolve) => pass.once('drain', resolve).once('close', resolve));
     }
   }
   pass.end();

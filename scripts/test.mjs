@@ -23,8 +23,8 @@ const ELSEWHERE = [
 
 /** A browser computes for minutes, and does not see where its sockets are served. */
 const BROWSERS = '!__test__/{browser,chat}.spec.mjs';
-/** 150 restarts: how sockets are handed over differs between loop and threads, not between one loop and another. */
-const RESTARTS = '!__test__/restarts.spec.mjs';
+/** Minutes of load, or of waiting. In the default transport it is the loop, too, that serves them, with a thread beside. */
+const LONG = '!__test__/{faults,full-sockets,http2-silent,leaks,live-streams,restarts}.spec.mjs';
 
 const SUITES = [
   {
@@ -40,7 +40,7 @@ const SUITES = [
   {
     name: 'in-loop',
     ...AVA,
-    words: [...ELSEWHERE, BROWSERS, RESTARTS],
+    words: [...ELSEWHERE, BROWSERS, LONG],
     env: { WAPIX_IO_THREADS: '0' },
   },
   { name: 'threads', ...AVA, words: [...ELSEWHERE, BROWSERS], env: { WAPIX_IO_THREADS: '2' } },

@@ -145,7 +145,8 @@ function hostOf({ address }) {
 /** Connects to `server`; the connection ends with the test. */
 export async function connect(t, server, options = {}) {
   const { tls, ...rest } = options;
-  const target = { ...targetOf(server), allowHalfOpen: true, ...rest };
+  // What is written in parts is to arrive in parts, and not wait for an acknowledgement (Nagle's algorithm).
+  const target = { ...targetOf(server), allowHalfOpen: true, noDelay: true, ...rest };
   delete target.address;
   const socket = tls ? connectTls({ ...target, rejectUnauthorized: false }) : connectSocket(target);
   t.teardown(() => socket.destroy());
