@@ -81,7 +81,7 @@ test('dev: routes that cannot be served together are a page as well', async (t) 
   t.is(status, 500);
   t.regex(
     body,
-    /WAPIX_ROUTE_CONFLICT[\s\S]*src\/routes\/get\.js and src\/routes\/get\.ts are both/,
+    /WAPIX_ROUTE_CONFLICT[\s\S]*src\/routes\/get\.js and src\/routes\/get\.ts both answer GET: delete one/,
   );
 });
 
@@ -207,3 +207,14 @@ if (executablePath) {
   });
 } else
   missing(test, 'the error page', 'Chromium', 'apt-get install chromium, or CHROMIUM=its path');
+
+test('dev: a route whose loading does not end is named, and a change starts anew', async (t) => {
+  const { run, write } = await dev(t, {
+    'src/routes/waiting/get.ts': `
+      // As a connection to a database does that nobody accepts.
+      await new Promise(() => setInterval(() => {}, 60_000));`,
+  });
+  await run.prints(/src\/routes\/waiting\/get\.ts is still loading: a top-level await/, 'stderr');
+  write('src/routes/waiting/get.ts', answering('"good"'));
+  t.is(await bodyOf(`${await run.url()}/waiting`), 'good');
+});

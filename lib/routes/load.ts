@@ -19,6 +19,9 @@ export interface LoadedRoutes {
   readonly options: ServerOptions;
 }
 
+/** After how long a file that is still loading is named: most have, long before. */
+const STILL_LOADING_MS = 5_000;
+
 type Imported = { file: string; module: unknown } | { file: string; error: unknown };
 
 /**
@@ -54,13 +57,23 @@ export async function loadRoutes(directory: string): Promise<LoadedRoutes> {
 async function importAll(files: readonly string[], importer: Importer): Promise<Imported[]> {
   const imported: Imported[] = [];
   for (const file of files) {
+    const slow = setTimeout(sayStillLoading, STILL_LOADING_MS, file).unref();
     try {
       imported.push({ file, module: await orNever(importer(file)) });
     } catch (error) {
       imported.push({ file, error });
+    } finally {
+      clearTimeout(slow);
     }
   }
   return imported;
+}
+
+/** Else nothing says why no server comes: a connection that something waits for keeps the process alive. */
+function sayStillLoading(file: string): void {
+  process.stderr.write(
+    `  ${show(file)} is still loading: a top-level await in it, or in an import, has not settled.\n`,
+  );
 }
 
 /** Fails where nothing is left to run that could settle `promise`: the process would just end. */

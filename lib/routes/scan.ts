@@ -86,8 +86,10 @@ class Scan {
       if (!method) continue;
       const other = files.get(method);
       if (!stats) this.#invalid(`${show(path)} is a link to a file that does not exist.`);
-      else if (other) this.#conflict(`${show(other)} and ${show(path)} are both ${method} files.`);
-      else files.set(method, path);
+      else if (other) {
+        const both = `${show(other)} and ${show(path)}`;
+        this.#conflict(`${both} both answer ${method.toUpperCase()}: delete one of them.`);
+      } else files.set(method, path);
     }
 
     const own = METHODS.flatMap((method) => {
