@@ -24,7 +24,7 @@ const ELSEWHERE = [
 /** A browser computes for minutes, and does not see where its sockets are served. */
 const BROWSERS = '!__test__/{browser,chat}.spec.mjs';
 /** Minutes of load, or of waiting. In the default transport it is the loop, too, that serves them, with a thread beside. */
-const LONG = '!__test__/{faults,full-sockets,http2-silent,leaks,live-streams,restarts}.spec.mjs';
+const LONG = '!__test__/{faults,full-sockets,http2-silent,live-streams,restarts}.spec.mjs';
 
 const SUITES = [
   {
