@@ -173,6 +173,17 @@ test('start: a handler that throws is JSON for a browser, too', async (t) => {
   await run.prints(/wapix: GET \/7 failed: TypeError/, 'stderr');
 });
 
+test('dev: a route whose loading does not end is named, and a change starts anew', async (t) => {
+  const { run, write } = await dev(t, {
+    'src/routes/waiting/get.ts': `
+      // As a connection to a database does that nobody accepts.
+      await new Promise(() => setInterval(() => {}, 60_000));`,
+  });
+  await run.prints(/src\/routes\/waiting\/get\.ts is still loading: a top-level await/, 'stderr');
+  write('src/routes/waiting/get.ts', answering('"good"'));
+  t.is(await bodyOf(`${await run.url()}/waiting`), 'good');
+});
+
 if (executablePath) {
   test('dev: the page of a mistake goes by itself when it is mended', async (t) => {
     const page = (word) =>
@@ -207,14 +218,3 @@ if (executablePath) {
   });
 } else
   missing(test, 'the error page', 'Chromium', 'apt-get install chromium, or CHROMIUM=its path');
-
-test('dev: a route whose loading does not end is named, and a change starts anew', async (t) => {
-  const { run, write } = await dev(t, {
-    'src/routes/waiting/get.ts': `
-      // As a connection to a database does that nobody accepts.
-      await new Promise(() => setInterval(() => {}, 60_000));`,
-  });
-  await run.prints(/src\/routes\/waiting\/get\.ts is still loading: a top-level await/, 'stderr');
-  write('src/routes/waiting/get.ts', answering('"good"'));
-  t.is(await bodyOf(`${await run.url()}/waiting`), 'good');
-});

@@ -1,4 +1,4 @@
-// An HTTP/2 client that takes its connection for alive, and says nothing: 40 s of waiting.
+// An HTTP/2 client that takes its connection for alive, and says nothing.
 
 import { once } from 'node:events';
 import test from 'ava';
@@ -16,7 +16,6 @@ test('who no longer answers is asked, then left: PING, GOAWAY, the source destro
   const server = await serve(t, { '/': { get: () => stream(events, 'text/event-stream') } });
   const client = await connect(t, server);
   client.send(PREFACE, SETTINGS, frame(1, 5, 1, GET));
-  // It takes the connection for alive, and says nothing.
   await once(client.socket, 'end');
   await closed(events);
   const types = frameTypes(client.bytes);

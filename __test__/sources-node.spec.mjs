@@ -210,7 +210,10 @@ async function pack(pass, entries, progress) {
       progress.written += part.length;
       if (pass.write(part)) continue;
       // Only one of these comes: no deadline may be left behind for the other.
-      await new Promise((resolve) => pass.once('drain', resolve).once('close', resolve));
+      await new Promise((resolve) => {
+        const goOn = () => resolve(pass.off('drain', goOn).off('close', goOn));
+        pass.on('drain', goOn).on('close', goOn);
+      });
     }
   }
   pass.end();

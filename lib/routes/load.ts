@@ -72,7 +72,7 @@ async function importAll(files: readonly string[], importer: Importer): Promise<
 /** Else nothing says why no server comes: a connection that something waits for keeps the process alive. */
 function sayStillLoading(file: string): void {
   process.stderr.write(
-    `  ${show(file)} is still loading: a top-level await in it, or in an import, has not settled.\n`,
+    `  ${show(file)} is still loading: a top-level await in it, or in an import, may not settle.\n`,
   );
 }
 
