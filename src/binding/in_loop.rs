@@ -21,6 +21,7 @@ use napi::{
 
 use super::{
     FILE_THREADS, OnDrop,
+    busy_poll::{BusyPoll, LINGER, STAY},
     uv::{Bell, Watch},
 };
 use crate::{
@@ -51,6 +52,7 @@ struct Engine {
     watch: RefCell<Option<Watch>>,
     bell: RefCell<Option<Bell>>,
     relief: RefCell<Option<Relief>>,
+    busy_poll: BusyPoll,
 }
 
 impl InLoop {
@@ -93,6 +95,7 @@ impl InLoop {
             watch: RefCell::default(),
             bell: RefCell::default(),
             relief: RefCell::default(),
+            busy_poll: BusyPoll::default(),
         });
         engine.spawn(server, &bridge);
         let called = Rc::clone(&engine);
@@ -198,19 +201,45 @@ impl Engine {
 
     /// The event loop calls: does the I/O there is, and has JavaScript take what came of it.
     fn on_readable(&self) {
-        let mut turning = Duration::ZERO;
         if self.is_relieved() {
             if let Some(watch) = &*self.watch.borrow() {
                 watch.pause();
             }
-        } else {
-            let turned = self.reactor.turn(Some(Duration::ZERO));
-            turning = turned.unwrap_or_default();
-            if let Some(relief) = &*self.relief.borrow() {
-                relief.turned();
+            self.run_javascript(Duration::ZERO);
+        } else if self.turn() && self.busy_poll.is_due() {
+            self.look_for_more();
+        }
+    }
+
+    /// Does the I/O there is, and has JavaScript take what came of it: whether anything did.
+    fn turn(&self) -> bool {
+        let turning = self.reactor.turn(Some(Duration::ZERO));
+        if let Some(relief) = &*self.relief.borrow() {
+            relief.turned();
+        }
+        let came = self.work.load(Ordering::Acquire);
+        self.run_javascript(turning.unwrap_or_default());
+        came
+    }
+
+    /// Turns on while more comes at once.
+    fn look_for_more(&self) {
+        let began = Instant::now();
+        let mut last = began;
+        while !self.is_relieved() {
+            let came = self.turn();
+            let now = Instant::now();
+            if came {
+                self.busy_poll.hit();
+                last = now;
+            } else if now - last > LINGER {
+                self.busy_poll.missed();
+                return;
+            }
+            if now - began > STAY {
+                return;
             }
         }
-        self.run_javascript(turning);
     }
 
     /// The thread calls: there is work, or the reactor is to be turned here again.

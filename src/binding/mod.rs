@@ -10,6 +10,7 @@
 
 mod address;
 mod bridge;
+mod busy_poll;
 mod channel;
 mod content;
 #[cfg(unix)]
