@@ -77,3 +77,45 @@ test('answers do not wait for a slow handler of the same batch', async (t) => {
   const [last] = await once(client, 'message');
   t.is(last, '1');
 });
+
+test('requests that come without a pause leave the event loop its turns', async (t) => {
+  const count = 50_000;
+  let turns = 0;
+  const turnsAt = [];
+  const server = await serve(t, {
+    '/': {
+      get: () => {
+        turnsAt.push(turns);
+        return text('');
+      },
+    },
+  });
+  const client = new Worker(
+    `const { connect } = require('node:net');
+    const { parentPort, workerData: { port, count } } = require('node:worker_threads');
+    let answers = 0;
+    let rest = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n'.repeat(count)));
+    socket.setEncoding('latin1').on('data', (text) => {
+      const parts = (rest + text).split('\\r\\n\\r\\n');
+      answers += parts.length - 1;
+      rest = parts.at(-1);
+      if (answers === count) parentPort.postMessage(answers);
+    });`,
+    { eval: true, workerData: { port: server.address().port, count } },
+  );
+  t.teardown(() => client.terminate());
+  const answered = once(client, 'message');
+  const next = () => {
+    turns += 1;
+    if (turnsAt.length < count) setImmediate(next);
+  };
+  next();
+  t.deepEqual(await answered, [count]);
+  let most = 0;
+  for (let from = 0, to = 0; to < count; to += 1) {
+    while (turnsAt[from] !== turnsAt[to]) from += 1;
+    most = Math.max(most, to - from + 1);
+  }
+  t.true(most < 10_000, `${most} requests in one turn`);
+});

@@ -110,9 +110,10 @@ export class Request implements Contract {
 
 function readParams(exchange: Exchange): Record<string, string> {
   const params: Record<string, string> = Object.create(null);
-  exchange.route.parameterNames.forEach((name, index) => {
-    params[name] = exchange.parameter(index);
-  });
+  const { parameterNames } = exchange.route;
+  for (let index = 0; index < parameterNames.length; index++) {
+    params[parameterNames[index] as string] = exchange.parameter(index);
+  }
   return params;
 }
 

@@ -167,7 +167,7 @@ async fn a_request_crosses_with_its_fields_and_is_answered() {
     assert_eq!(field(content), "abc");
 
     let headers = "x-a\n\u{e9}\n";
-    let length = headers.len() as u32;
+    let length = headers.encode_utf16().count() as u32;
     js.answer(
         &[RESPOND | JSON | TEXT, slot, serial, 201, length, 2],
         &format!("{headers}{{}}"),

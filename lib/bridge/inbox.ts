@@ -48,6 +48,8 @@ const RECORD_WORDS: Partial<Record<number, number>> = {
   [BODY_FAILED]: 5,
 };
 
+const NO_PARAMETERS: string[] = [];
+
 /** What of a batch has not been read. */
 interface Batch {
   readonly text: string;
@@ -139,11 +141,12 @@ export class Inbox {
 
     // Parameters are ranges of the decoded path or, where that is no other, of the URL.
     const base = path === ip ? textAt : path;
-    const parameters: string[] = [];
-    const rangesEnd = at + 12 + 2 * (words[at + 11] as number);
-    for (let range = at + 12; range < rangesEnd; range += 2) {
+    const count = words[at + 11] as number;
+    // A list that grows has room for 17.
+    const parameters = count === 0 ? NO_PARAMETERS : new Array<string>(count);
+    for (let index = 0, range = at + 12; index < count; index++, range += 2) {
       const start = base + (words[range] as number);
-      parameters.push(text.slice(start, base + (words[range + 1] as number)));
+      parameters[index] = text.slice(start, base + (words[range + 1] as number));
     }
     const exchange = new Exchange(
       slot,

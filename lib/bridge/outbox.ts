@@ -26,7 +26,7 @@ const GATHER_BYTES = 16 * 1024;
 const LONG_TEXT = 1024;
 /** How many bytes of UTF-8 a code unit is, at most. */
 const WIDEST = 3;
-/** Gathered text of this size has a buffer; more than that only large header fields make. */
+/** Gathered text of so many code units has a buffer; more than that only large header fields make. */
 const TEXT_ROOM = 128 * 1024;
 const BYTES_ROOM = 128 * 1024;
 const WORDS_ROOM = 4096;
@@ -49,11 +49,10 @@ export class Outbox {
   readonly bridge: BindingBridge;
   readonly #number: number;
   readonly #words = new Uint32Array(WORDS_ROOM);
-  readonly #textBuffer = Buffer.allocUnsafeSlow(TEXT_ROOM);
+  readonly #textBuffer = Buffer.allocUnsafeSlow(WIDEST * TEXT_ROOM);
   readonly #bytes = Buffer.allocUnsafeSlow(BYTES_ROOM);
   #count = 0;
   #text = '';
-  #textLength = 0;
   #byteLength = 0;
   #buffers: Uint8Array[] = [];
   /** Something was handed over and not sent. */
@@ -118,7 +117,9 @@ export class Outbox {
   /** A chunk of a streamed response; returns its length in bytes. */
   chunk(key: Key, content: string | Uint8Array): number {
     this.#begin(CHUNK, key);
-    return this.#putContent(this.#count - 3, content);
+    const length = this.#putContent(this.#count - 3, content);
+    const isText = typeof content === 'string' && content.length <= LONG_TEXT;
+    return isText ? Buffer.byteLength(content) : length;
   }
 
   /**
@@ -171,14 +172,19 @@ export class Outbox {
 
   #handOver(deliver: boolean): void {
     let text = this.#textBuffer;
-    if (this.#textLength > TEXT_ROOM) text = Buffer.from(this.#text);
-    else if (this.#textLength > 0) text.write(this.#text, 0, 'utf8');
+    let textLength = 0;
+    if (this.#text.length > TEXT_ROOM) {
+      text = Buffer.from(this.#text);
+      textLength = text.length;
+    } else if (this.#text !== '') {
+      textLength = text.write(this.#text, 0, 'utf8');
+    }
     answer(
       this.#number,
       this.#words,
       this.#count,
       text,
-      this.#textLength,
+      textLength,
       this.#bytes,
       this.#byteLength,
       deliver,
@@ -187,7 +193,6 @@ export class Outbox {
     this.#waiting = !deliver;
     this.#count = 0;
     this.#text = '';
-    this.#textLength = 0;
     this.#byteLength = 0;
     if (this.#buffers.length > 0) this.#buffers = [];
   }
@@ -195,7 +200,7 @@ export class Outbox {
   #begin(first: number, key: Key): void {
     const isFull =
       this.#count + LONGEST_RECORD > WORDS_ROOM ||
-      this.#textLength > TEXT_ROOM / 2 ||
+      this.#text.length > TEXT_ROOM / 2 ||
       this.#byteLength > BYTES_ROOM - WIDEST * GATHER_BYTES;
     if (isFull) this.#handOver(false);
     this.#words[this.#count++] = first;
@@ -203,15 +208,13 @@ export class Outbox {
     this.#words[this.#count++] = key.serial;
   }
 
+  /** Returns its length in code units: Rust sees how many bytes they are, where they are not as many. */
   #putText(text: string): number {
-    if (text === '') return 0;
-    const length = Buffer.byteLength(text);
-    this.#text += text;
-    this.#textLength += length;
-    return length;
+    if (text !== '') this.#text += text;
+    return text.length;
   }
 
-  /** Ends the record that begins at `first` with its content's length, and returns it. */
+  /** Ends the record that begins at `first` with its content's length, and returns it: in code units where it is short text. */
   #putContent(first: number, content: Content): number {
     let source = 0;
     let length = 0;
@@ -221,14 +224,9 @@ export class Outbox {
       length = this.#bytes.write(content, this.#byteLength);
       this.#byteLength += length;
     } else if (typeof content === 'string') {
-      length = Buffer.byteLength(content);
-      // Of ASCII alone both lengths are the same: there is no pair to look for.
-      if (length !== content.length && endsWithinPair(content)) {
-        return this.#putContent(first, Buffer.from(content));
-      }
+      if (endsWithinPair(content)) return this.#putContent(first, Buffer.from(content));
       source = CONTENT_TEXT;
-      this.#text += content;
-      this.#textLength += length;
+      length = this.#putText(content);
     } else if (content !== undefined && content.length > 0) {
       length = content.length;
       if (length <= GATHER_BYTES) {
@@ -257,7 +255,7 @@ export class Outbox {
   }
 }
 
-/** Whether the next text could complete a surrogate pair, and so change both lengths. */
+/** Whether the next text could complete a surrogate pair, which no length divides. */
 function endsWithinPair(text: string): boolean {
   return (text.charCodeAt(text.length - 1) & 0xfc00) === 0xd800;
 }

@@ -4,7 +4,8 @@
 //!
 //! A record's first word holds its kind in bits 0–7, a small operand in bits 8–15 and flags in bits
 //! 16–31; a request that no route matched, or of OPTIONS, has the methods of its path in bits 24–30. Texts and content
-//! follow the words in byte regions of their own, in record order. A request is known by its slot (an
+//! follow the words in byte regions of their own, in record order. Lengths are of bytes; those of texts from JavaScript are of
+//! UTF-16 code units. A request is known by its slot (an
 //! index, reused) and its serial number (never reused while it could be confused).
 //!
 //! To JavaScript:

@@ -14,10 +14,11 @@ const KEEP: usize = 256 * 1024;
 const KEEP_BYTES: usize = 1024 * 1024;
 
 /// Records as JavaScript wrote them. Later ones append: each region is read in record order.
-#[derive(Default)]
 pub(super) struct Replies {
     words: Vec<u32>,
     text: Vec<u8>,
+    /// The text is ASCII: its bytes are as many as its code units.
+    is_ascii: bool,
     bytes: Vec<u8>,
     buffers: Vec<Bytes>,
     files: Vec<FileSource>,
@@ -74,6 +75,19 @@ impl Content<'_> {
 #[error("a batch of answers is malformed")]
 pub(super) struct MalformedReplies;
 
+impl Default for Replies {
+    fn default() -> Self {
+        Self {
+            words: Vec::new(),
+            text: Vec::new(),
+            is_ascii: true,
+            bytes: Vec::new(),
+            buffers: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+}
+
 impl Replies {
     /// Forgets the records, and the memory that only a burst needed.
     pub(super) fn clear(&mut self) {
@@ -81,6 +95,7 @@ impl Replies {
         self.words.shrink_to(KEEP / size_of::<u32>());
         self.text.clear();
         self.text.shrink_to(KEEP);
+        self.is_ascii = true;
         self.bytes.clear();
         self.bytes.shrink_to(KEEP_BYTES);
         self.buffers.clear();
@@ -102,6 +117,7 @@ impl Replies {
     ) {
         self.words.extend_from_slice(words);
         self.text.extend_from_slice(text);
+        self.is_ascii &= text.is_ascii();
         self.bytes.extend_from_slice(bytes);
         self.buffers.extend(buffers);
     }
@@ -124,6 +140,7 @@ impl Replies {
         let mut reader = Reader {
             words: &self.words,
             text: &self.text,
+            is_ascii: self.is_ascii,
             bytes: &self.bytes,
             buffers: self.buffers.drain(..),
             files: self.files.drain(..),
@@ -139,6 +156,7 @@ impl Replies {
 struct Reader<'a, B, F> {
     words: &'a [u32],
     text: &'a [u8],
+    is_ascii: bool,
     bytes: &'a [u8],
     buffers: B,
     files: F,
@@ -185,8 +203,8 @@ where
 
     fn subscribe(&mut self, first: u32) -> Option<Subscribe<'a>> {
         let (channel, id, topics) = (self.word()?, self.word()?, self.word()?);
-        let last_event_id = std::str::from_utf8(split(&mut self.text, id as usize)?).ok()?;
-        let topics = std::str::from_utf8(split(&mut self.text, topics as usize)?).ok()?;
+        let last_event_id = std::str::from_utf8(self.text(id)?).ok()?;
+        let topics = std::str::from_utf8(self.text(topics)?).ok()?;
         Some(Subscribe {
             channel,
             last_event_id,
@@ -202,12 +220,32 @@ where
         Some(*first)
     }
 
+    /// The next `units` code units of UTF-16, which stand there as UTF-8.
+    fn text(&mut self, units: u32) -> Option<&'a [u8]> {
+        let mut length = units as usize;
+        if !self.is_ascii {
+            let mut left = units;
+            length = 0;
+            while left > 0 {
+                // What JavaScript's text becomes is UTF-8: its first byte tells how long a character is.
+                let (bytes, units) = match self.text.get(length)? {
+                    ..0x80 => (1, 1),
+                    ..0xe0 => (2, 1),
+                    ..0xf0 => (3, 1),
+                    _ => (4, 2),
+                };
+                length += bytes;
+                left = left.checked_sub(units)?;
+            }
+        }
+        split(&mut self.text, length)
+    }
+
     fn content(&mut self, first: u32, length: u32) -> Option<Content<'a>> {
-        let length = length as usize;
         if first & protocol::CONTENT_TEXT != 0 {
-            split(&mut self.text, length).map(Content::Slice)
+            self.text(length).map(Content::Slice)
         } else if first & protocol::CONTENT_BYTES != 0 {
-            split(&mut self.bytes, length).map(Content::Slice)
+            split(&mut self.bytes, length as usize).map(Content::Slice)
         } else if first & protocol::CONTENT_BUFFER != 0 {
             self.buffers.next().map(Content::Buffer)
         } else {
@@ -219,7 +257,7 @@ where
     /// leave the request unanswered.
     fn head(&mut self, first: u32, status: u32, length: u32) -> Option<(StatusCode, FieldLines)> {
         let media_type = protocol::MEDIA_TYPES.get((first >> 8 & 0xff) as usize)?;
-        let text = split(&mut self.text, length as usize)?;
+        let text = self.text(length)?;
         let status = u16::try_from(status).ok().map(StatusCode::from_u16);
         Some(match status {
             Some(Ok(status)) => (status, FieldLines::new(*media_type, text)),
