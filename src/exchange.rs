@@ -17,6 +17,7 @@ use http_body_util::BodyExt;
 use crate::{
     body::{BodySender, Passed, ResponseBody, StreamBody, stream_body},
     field_lines::FieldLines,
+    load::HeldBody,
 };
 
 /// A whole response.
@@ -125,6 +126,8 @@ struct State {
     waker: Option<Waker>,
     observation: Option<Observation>,
     shortcut: Option<Arc<dyn Shortcut>>,
+    /// What the request's body is counted for, where the task that waits may not hear of the answer.
+    held: Option<HeldBody>,
 }
 
 #[derive(Default)]
@@ -222,6 +225,7 @@ impl Exchange {
                 return Err(self);
             }
             state.phase = Phase::Closed;
+            state.held = None;
             self.shared.is_sent.store(true, Ordering::Release);
             // What the socket had no room for is for the task to write.
             state.waker.take_if(|_| passed == Passed::Partly)
@@ -252,9 +256,13 @@ impl Drop for Exchange {
 }
 
 impl Reply {
-    /// Offers whoever answers a shorter way than through this.
-    pub(crate) fn offer(&self, shortcut: &Arc<dyn Shortcut>) {
-        self.shared.lock().shortcut = Some(Arc::clone(shortcut));
+    /// Offers whoever answers a shorter way than through this; `held` until then.
+    pub(crate) fn offer(&self, shortcut: &Arc<dyn Shortcut>, held: Option<HeldBody>) {
+        let mut state = self.shared.lock();
+        state.shortcut = Some(Arc::clone(shortcut));
+        if held.is_some() {
+            state.held = held;
+        }
     }
 }
 
@@ -285,6 +293,7 @@ impl Drop for Reply {
         let (phase, observation, _shortcut) = {
             let mut state = self.shared.lock();
             let phase = std::mem::replace(&mut state.phase, Phase::Closed);
+            state.held = None;
             // Kept by a handler that does not answer, it would keep the socket open.
             (phase, state.observation.take(), state.shortcut.take())
         };

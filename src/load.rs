@@ -1,6 +1,12 @@
 //! What a server has in hand: requests that wait for their answers, and the bodies held for them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use crate::config::Config;
 
@@ -8,7 +14,7 @@ use crate::config::Config;
 #[derive(Default)]
 pub(crate) struct Load {
     requests: AtomicUsize,
-    body_bytes: AtomicUsize,
+    body_bytes: Arc<AtomicUsize>,
 }
 
 impl Load {
@@ -20,7 +26,7 @@ impl Load {
     }
 
     /// Counts a request for as long as what it returns lives; `None` where it is one too many.
-    pub(crate) fn admit(&self, config: &Config) -> Option<Share<'_>> {
+    pub(crate) fn admit(&self, config: &Config) -> Option<Share<&AtomicUsize>> {
         let mut share = Share::of(&self.requests);
         match config.max_concurrent_requests {
             Some(limit) => share.grow(1, limit).then_some(share),
@@ -30,24 +36,27 @@ impl Load {
     }
 
     /// What a body that is being read holds: nothing yet.
-    pub(crate) fn body(&self) -> Share<'_> {
-        Share::of(&self.body_bytes)
+    pub(crate) fn body(&self) -> HeldBody {
+        Share::of(Arc::clone(&self.body_bytes))
     }
 }
 
+/// How many bytes a body holds, for as long as whoever has it is not done.
+pub(crate) type HeldBody = Share<Arc<AtomicUsize>>;
+
 /// A part of a number that many share, given back when it is dropped.
-pub(crate) struct Share<'a> {
-    whole: &'a AtomicUsize,
+pub(crate) struct Share<W: Deref<Target = AtomicUsize>> {
+    whole: W,
     part: usize,
 }
 
-impl<'a> Share<'a> {
-    fn of(whole: &'a AtomicUsize) -> Self {
+impl<W: Deref<Target = AtomicUsize>> Share<W> {
+    fn of(whole: W) -> Self {
         Self { whole, part: 0 }
     }
 
     /// One of those that `whole` counts.
-    pub(crate) fn one(whole: &'a AtomicUsize) -> Self {
+    pub(crate) fn one(whole: W) -> Self {
         let mut share = Self::of(whole);
         share.grow(1, usize::MAX);
         share
@@ -61,7 +70,7 @@ impl<'a> Share<'a> {
     }
 }
 
-impl Drop for Share<'_> {
+impl<W: Deref<Target = AtomicUsize>> Drop for Share<W> {
     fn drop(&mut self) {
         if self.part > 0 {
             self.whole.fetch_sub(self.part, Ordering::Relaxed);

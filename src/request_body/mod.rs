@@ -20,7 +20,7 @@ use hyper::body::Incoming;
 use tokio::{task::yield_now, time::timeout};
 
 pub(crate) use self::expected::ExpectedBody;
-use crate::{config::BODIES_HELD, load::Share};
+use crate::{config::BODIES_HELD, load::HeldBody};
 
 /// Why a body was not read to its end.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub(crate) async fn read_body(
     body: Incoming,
     head: &Parts,
     (limit, patience): (usize, Option<Duration>),
-    held: &mut Share<'_>,
+    held: &mut HeldBody,
 ) -> Result<Bytes, RefusedBody> {
     let reading = read_whole_body(body, (&head.headers, head.version), limit, held);
     match patience {
@@ -97,7 +97,7 @@ async fn read_whole_body(
     mut body: Incoming,
     (headers, version): (&HeaderMap, Version),
     limit: usize,
-    held: &mut Share<'_>,
+    held: &mut HeldBody,
 ) -> Result<Bytes, RefusedBody> {
     let announced = body.size_hint().exact().unwrap_or(0);
     if announced > limit as u64 {

@@ -12,7 +12,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -34,7 +34,7 @@ use crate::{
     config::{BODIES_HELD, Config},
     exchange::{Answer, Reply, exchange},
     handler::{Fields, Handler, Request, RequestBody},
-    load::{Load, Share},
+    load::{HeldBody, Load, Share},
     own_answers::{alive, fixed, overloaded},
     request_body::{ExpectedBody, IncomingBody, read_body},
     request_head::{RefusedHead, asks_to_close, check_head, name_host},
@@ -71,7 +71,7 @@ pub(crate) enum Begun<'a> {
         reply: Reply,
         version: Version,
         /// Its share of the requests in hand, and of the bodies.
-        load: (Share<'a>, Option<Share<'a>>),
+        load: (Share<&'a AtomicUsize>, Option<HeldBody>),
     },
     /// Its body is still on its way.
     Reading(Pin<Box<dyn Future<Output = HyperResponse> + Send + 'a>>),

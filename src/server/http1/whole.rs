@@ -235,22 +235,23 @@ impl<'a, H: Handler, S: Socket + 'static> Requests<'a, H, S> {
         let Connection {
             stream, service, ..
         } = *self.connection;
-        // What is counted is counted until this goes on.
+        // A request is counted until this goes on.
         if self.stopping || service.config.max_concurrent_requests.is_some() {
             return false;
         }
-        let (Some((method, Begun::Handled { reply, load, .. })), 1) =
-            (self.begun.front(), self.begun.len())
-        else {
+        if self.begun.len() != 1 {
+            return false;
+        }
+        let Some((method, Begun::Handled { reply, load, .. })) = self.begun.front_mut() else {
             return false;
         };
-        if *method == Method::Head || load.1.is_some() {
+        if *method == Method::Head {
             return false;
         }
         let shortcut = self
             .shortcut
             .get_or_insert_with(|| Arc::new(PastTask(stream.clone())));
-        reply.offer(shortcut);
+        reply.offer(shortcut, load.1.take());
         self.awaits_answer = stream.await_answer();
         self.awaits_answer
     }
