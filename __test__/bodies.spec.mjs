@@ -40,6 +40,25 @@ for (const type of ['application/jsonp', 'application/json5', 'text/json', 'text
   });
 }
 
+test('the first Content-Type counts, wherever it stands', async (t) => {
+  const server = await serve(t, ROUTES);
+  const fields = [
+    ['x-long', 'x'.repeat(300)],
+    ['x-longest-in-one-byte', 'x'.repeat(254)],
+    ['content-type', 'application/json'],
+    ['content-type', 'text/plain'],
+  ];
+  for (const headers of [fields, [...fields.slice(2), ...fields.slice(0, 2)]]) {
+    const client = await connect(t, server);
+    // Such header fields are kept when they come again.
+    for (const round of [1, 2, 3]) {
+      const head = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+      client.send(`POST / HTTP/1.1\r\nHost: a\r\n${head}Content-Length: 3\r\n\r\n[${round}]`);
+      t.deepEqual(JSON.parse((await client.response()).body).body, [round]);
+    }
+  }
+});
+
 for (const [content, value] of [
   ['null', null],
   ['0', 0],

@@ -10,6 +10,7 @@ import { parseQueryString } from './querystring.js';
  */
 export function parseContent(content: Buffer | string, contentType: string | undefined): unknown {
   if (content.length === 0) return undefined;
+  if (contentType === 'application/json') return parseJson(content);
   const mediaType = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (mediaType === 'application/json' || mediaType.endsWith('+json')) return parseJson(content);
   if (mediaType === 'multipart/form-data') return parseParts(bytesOf(content), contentType ?? '');

@@ -128,6 +128,15 @@ export class Exchange {
 
   get headerFields(): HeaderFields | RepeatedHeaderFields {
     this.#trim();
+    return this.#fields;
+  }
+
+  /** Of the body that has come: to be looked at, and not kept. */
+  get contentType(): string | undefined {
+    return this.#fields.first('content-type');
+  }
+
+  get #fields(): HeaderFields | RepeatedHeaderFields {
     return this.repeated ?? new HeaderFields(this.text, this.headersAt);
   }
 

@@ -63,6 +63,19 @@ export class HeaderFields {
     return this.#names.areDistinct;
   }
 
+  /** The value of one, the first where it came more than once. */
+  first(wanted: string): string | undefined {
+    const text = this.#text;
+    let at = this.#valuesAt;
+    for (const name of this.#names.list) {
+      const length = lengthAt(text, at);
+      at += length < LONG_VALUE ? 1 : 5;
+      if (name === wanted) return text.slice(at, at + length);
+      at += length;
+    }
+    return undefined;
+  }
+
   /** Joined as Node's `message.headers` are. */
   join(): IncomingHttpHeaders {
     const headers = new Fields() as IncomingHttpHeaders;
@@ -83,11 +96,8 @@ export class HeaderFields {
     const text = this.#text;
     let at = this.#valuesAt;
     for (const name of this.#names.list) {
-      let length = text.charCodeAt(at++);
-      if (length === LONG_VALUE) {
-        length = longLength(text, at);
-        at += 4;
-      }
+      const length = lengthAt(text, at);
+      at += length < LONG_VALUE ? 1 : 5;
       put(to, name, text.slice(at, at + length));
       at += length;
     }
@@ -113,14 +123,21 @@ export class RepeatedHeaderFields {
     return headers;
   }
 
+  first(wanted: string): string | undefined {
+    return this.#fields.first(wanted);
+  }
+
   get raw(): string[] {
     return this.#fields.raw;
   }
 }
 
-function longLength(text: string, at: number): number {
+/** Of the value behind it: one byte, or `LONG_VALUE` and four. */
+function lengthAt(text: string, at: number): number {
   const byte = (index: number) => text.charCodeAt(at + index);
-  return byte(0) + (byte(1) << 8) + (byte(2) << 16) + byte(3) * 0x1000000;
+  const first = byte(0);
+  if (first < LONG_VALUE) return first;
+  return byte(1) + (byte(2) << 8) + (byte(3) << 16) + byte(4) * 0x1000000;
 }
 
 function namesOf(lines: string): Names {
