@@ -2,7 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -215,10 +215,11 @@ where
         let pace = pace.unwrap_or_default();
         let (service, state) = (Arc::clone(&self.service), Arc::clone(&self.state));
         let shutdown = Arc::clone(&self.shutdown);
+        // Moved once, into memory of its own: as a part of the task it would be four times.
+        let mut stream = Box::pin(stream);
         task::spawn(async move {
             // The connection is not idle while a response of it is on its way.
             let _in_progress = Share::one(&state.answering);
-            let mut stream = pin!(stream);
             let mut timeouts = Timeouts::new();
             let mut started = None;
             poll_fn(|context| {
