@@ -304,3 +304,48 @@ impl Drop for Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Load;
+
+    /// The socket has taken all of it.
+    struct Whole;
+
+    impl Shortcut for Whole {
+        fn answer(&self, _: &Response<&[u8]>) -> Passed {
+            Passed::Whole
+        }
+    }
+
+    #[test]
+    fn a_body_is_held_until_the_answer_and_not_until_the_task_hears_of_it() {
+        let load = Load::default();
+        let mut held = load.body();
+        assert!(held.grow(7, 7));
+        let (exchange, reply) = exchange();
+        reply.offer(&(Arc::new(Whole) as Arc<dyn Shortcut>), Some(held));
+        assert!(!load.body().grow(1, 7));
+        let response = Response {
+            status: StatusCode::OK,
+            fields: FieldLines::default(),
+            body: &[][..],
+        };
+        assert!(exchange.respond_now(&response).is_ok());
+        assert!(load.body().grow(7, 7));
+        drop(reply);
+    }
+
+    #[test]
+    fn a_body_is_not_held_for_who_has_left() {
+        let load = Load::default();
+        let mut held = load.body();
+        assert!(held.grow(7, 7));
+        let (exchange, reply) = exchange();
+        reply.offer(&(Arc::new(Whole) as Arc<dyn Shortcut>), Some(held));
+        drop(reply);
+        assert!(load.body().grow(7, 7));
+        drop(exchange);
+    }
+}

@@ -15,7 +15,7 @@ export const PEERS = [
   atMost('wapix', 'javascript', 'uwebsockets', 0.2),
 ];
 
-export const WORK = both(atLeast, 'perSecond', 'uwebsockets', 1.2);
+export const WORK = [atLeast('wapix', 'perSecond', 'uwebsockets', 1.2)];
 
 export const PIPELINED = [
   atMost('wapix-in-loop', 'userTotal', 'uwebsockets', 0.8),
