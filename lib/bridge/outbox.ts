@@ -27,7 +27,7 @@ const LONG_TEXT = 1024;
 /** How many bytes of UTF-8 a code unit is, at most. */
 const WIDEST = 3;
 /** Gathered text of so many code units has a buffer; more than that only large header fields make. */
-const TEXT_ROOM = 128 * 1024;
+const TEXT_ROOM = 48 * 1024;
 const BYTES_ROOM = 128 * 1024;
 const WORDS_ROOM = 4096;
 const LONGEST_RECORD = 6;
