@@ -10,6 +10,7 @@
 
 mod address;
 mod bridge;
+#[cfg(unix)]
 mod busy_poll;
 mod channel;
 mod content;
