@@ -126,7 +126,7 @@ struct State {
     waker: Option<Waker>,
     observation: Option<Observation>,
     shortcut: Option<Arc<dyn Shortcut>>,
-    /// What the request's body is counted for, where the task that waits may not hear of the answer.
+    /// What the request's body is counted for, until the answer.
     held: Option<HeldBody>,
 }
 
@@ -158,6 +158,7 @@ impl Shared {
                 return;
             }
             state.phase = phase;
+            state.held = None;
             state.waker.take()
         };
         if let Some(waker) = waker {
@@ -166,9 +167,13 @@ impl Shared {
     }
 }
 
-pub(crate) fn exchange() -> (Exchange, Reply) {
+/// Both sides of a request/response pair, whose request has a body that is `held`.
+pub(crate) fn exchange(held: Option<HeldBody>) -> (Exchange, Reply) {
     let shared = Arc::new(Shared {
-        state: Mutex::default(),
+        state: Mutex::new(State {
+            held,
+            ..State::default()
+        }),
         is_sent: AtomicBool::new(false),
     });
     (
@@ -184,7 +189,7 @@ impl Exchange {
     /// incomplete: how the fuzz targets see an answer.
     #[doc(hidden)]
     pub fn detached() -> (Self, impl Future<Output = Option<(Head, Bytes)>>) {
-        let (exchange, reply) = exchange();
+        let (exchange, reply) = exchange(None);
         let answered = async {
             match reply.await? {
                 Answer::Full(Response {
@@ -256,13 +261,9 @@ impl Drop for Exchange {
 }
 
 impl Reply {
-    /// Offers whoever answers a shorter way than through this; `held` until then.
-    pub(crate) fn offer(&self, shortcut: &Arc<dyn Shortcut>, held: Option<HeldBody>) {
-        let mut state = self.shared.lock();
-        state.shortcut = Some(Arc::clone(shortcut));
-        if held.is_some() {
-            state.held = held;
-        }
+    /// Offers whoever answers a shorter way than through this.
+    pub(crate) fn offer(&self, shortcut: &Arc<dyn Shortcut>) {
+        self.shared.lock().shortcut = Some(Arc::clone(shortcut));
     }
 }
 
@@ -319,33 +320,49 @@ mod tests {
         }
     }
 
+    /// As many bytes as there may be are held for the request.
+    const MOST: usize = 7;
+
+    fn exchange_of(load: &Load) -> (Exchange, Reply) {
+        let mut held = load.body();
+        assert!(held.grow(MOST, MOST));
+        exchange(Some(held))
+    }
+
+    fn response() -> Response<&'static [u8]> {
+        Response {
+            status: StatusCode::OK,
+            fields: FieldLines::default(),
+            body: &[],
+        }
+    }
+
     #[test]
     fn a_body_is_held_until_the_answer_and_not_until_the_task_hears_of_it() {
         let load = Load::default();
-        let mut held = load.body();
-        assert!(held.grow(7, 7));
-        let (exchange, reply) = exchange();
-        reply.offer(&(Arc::new(Whole) as Arc<dyn Shortcut>), Some(held));
-        assert!(!load.body().grow(1, 7));
-        let response = Response {
-            status: StatusCode::OK,
-            fields: FieldLines::default(),
-            body: &[][..],
-        };
-        assert!(exchange.respond_now(&response).is_ok());
-        assert!(load.body().grow(7, 7));
+        let (exchange, reply) = exchange_of(&load);
+        reply.offer(&(Arc::new(Whole) as Arc<dyn Shortcut>));
+        assert!(!load.body().grow(1, MOST));
+        assert!(exchange.respond_now(&response()).is_ok());
+        assert!(load.body().grow(MOST, MOST));
+        drop(reply);
+    }
+
+    #[test]
+    fn a_body_is_held_until_an_answer_that_takes_the_task() {
+        let load = Load::default();
+        let (exchange, reply) = exchange_of(&load);
+        exchange.respond(Response::text("an answer"));
+        assert!(load.body().grow(MOST, MOST));
         drop(reply);
     }
 
     #[test]
     fn a_body_is_not_held_for_who_has_left() {
         let load = Load::default();
-        let mut held = load.body();
-        assert!(held.grow(7, 7));
-        let (exchange, reply) = exchange();
-        reply.offer(&(Arc::new(Whole) as Arc<dyn Shortcut>), Some(held));
+        let (exchange, reply) = exchange_of(&load);
         drop(reply);
-        assert!(load.body().grow(7, 7));
+        assert!(load.body().grow(MOST, MOST));
         drop(exchange);
     }
 }

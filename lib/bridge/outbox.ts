@@ -214,7 +214,7 @@ export class Outbox {
     return text.length;
   }
 
-  /** Ends the record that begins at `first` with its content's length, and returns it: in code units where it is short text. */
+  /** Ends the record that begins at `first` with its content's length, and returns it: of short text in code units. */
   #putContent(first: number, content: Content): number {
     let source = 0;
     let length = 0;

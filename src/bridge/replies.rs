@@ -14,11 +14,12 @@ const KEEP: usize = 256 * 1024;
 const KEEP_BYTES: usize = 1024 * 1024;
 
 /// Records as JavaScript wrote them. Later ones append: each region is read in record order.
+#[derive(Default)]
 pub(super) struct Replies {
     words: Vec<u32>,
     text: Vec<u8>,
-    /// The text is ASCII: its bytes are as many as its code units.
-    is_ascii: bool,
+    /// The text has more bytes than code units: not all of it is ASCII.
+    is_wide: bool,
     bytes: Vec<u8>,
     buffers: Vec<Bytes>,
     files: Vec<FileSource>,
@@ -75,19 +76,6 @@ impl Content<'_> {
 #[error("a batch of answers is malformed")]
 pub(super) struct MalformedReplies;
 
-impl Default for Replies {
-    fn default() -> Self {
-        Self {
-            words: Vec::new(),
-            text: Vec::new(),
-            is_ascii: true,
-            bytes: Vec::new(),
-            buffers: Vec::new(),
-            files: Vec::new(),
-        }
-    }
-}
-
 impl Replies {
     /// Forgets the records, and the memory that only a burst needed.
     pub(super) fn clear(&mut self) {
@@ -95,7 +83,7 @@ impl Replies {
         self.words.shrink_to(KEEP / size_of::<u32>());
         self.text.clear();
         self.text.shrink_to(KEEP);
-        self.is_ascii = true;
+        self.is_wide = false;
         self.bytes.clear();
         self.bytes.shrink_to(KEEP_BYTES);
         self.buffers.clear();
@@ -117,7 +105,7 @@ impl Replies {
     ) {
         self.words.extend_from_slice(words);
         self.text.extend_from_slice(text);
-        self.is_ascii &= text.is_ascii();
+        self.is_wide |= !text.is_ascii();
         self.bytes.extend_from_slice(bytes);
         self.buffers.extend(buffers);
     }
@@ -140,7 +128,7 @@ impl Replies {
         let mut reader = Reader {
             words: &self.words,
             text: &self.text,
-            is_ascii: self.is_ascii,
+            is_wide: self.is_wide,
             bytes: &self.bytes,
             buffers: self.buffers.drain(..),
             files: self.files.drain(..),
@@ -156,7 +144,7 @@ impl Replies {
 struct Reader<'a, B, F> {
     words: &'a [u32],
     text: &'a [u8],
-    is_ascii: bool,
+    is_wide: bool,
     bytes: &'a [u8],
     buffers: B,
     files: F,
@@ -223,7 +211,7 @@ where
     /// The next `units` code units of UTF-16, which stand there as UTF-8.
     fn text(&mut self, units: u32) -> Option<&'a [u8]> {
         let mut length = units as usize;
-        if !self.is_ascii {
+        if self.is_wide {
             let mut left = units;
             length = 0;
             while left > 0 {

@@ -215,7 +215,7 @@ where
         let pace = pace.unwrap_or_default();
         let (service, state) = (Arc::clone(&self.service), Arc::clone(&self.state));
         let shutdown = Arc::clone(&self.shutdown);
-        // Moved once, into memory of its own: as a part of the task it would be four times.
+        // In memory of its own: the task would have room for it twice, and be moved with it.
         let mut stream = Box::pin(stream);
         task::spawn(async move {
             // The connection is not idle while a response of it is on its way.

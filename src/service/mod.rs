@@ -70,8 +70,8 @@ pub(crate) enum Begun<'a> {
     Handled {
         reply: Reply,
         version: Version,
-        /// Its share of the requests in hand, and of the bodies.
-        load: (Share<&'a AtomicUsize>, Option<HeldBody>),
+        /// Its share of the requests in hand.
+        admitted: Share<&'a AtomicUsize>,
     },
     /// Its body is still on its way.
     Reading(Pin<Box<dyn Future<Output = HyperResponse> + Send + 'a>>),
@@ -116,7 +116,7 @@ impl<H: Handler> Service<H> {
                 Begun::Handled {
                     reply,
                     version,
-                    load: _load,
+                    admitted: _admitted,
                 } => {
                     let answer = reply.await;
                     is_plain =
@@ -175,7 +175,7 @@ impl<H: Handler> Service<H> {
                 Some(admitted) => Begun::Handled {
                     version: parsed.head.version,
                     reply: self.handle(connection, parsed, RequestBody::Whole(Bytes::new())),
-                    load: (admitted, None),
+                    admitted,
                 },
                 None => Begun::Answered(Box::new(overloaded())),
             };
@@ -245,18 +245,19 @@ impl<H: Handler> Service<H> {
         let Some(admitted) = self.load.admit(&self.config) else {
             return Some(Begun::Answered(Box::new(overloaded())));
         };
-        let reply = self.hand_over(matched.into_request(
+        let request = matched.into_request(
             method,
             target,
             Version::HTTP_11,
             fields,
             RequestBody::Received(body),
             &connection.peer,
-        ));
+        );
+        let reply = self.hand_over(request, held);
         Some(Begun::Handled {
             reply,
             version: Version::HTTP_11,
-            load: (admitted, held),
+            admitted,
         })
     }
 
@@ -321,18 +322,19 @@ impl<H: Handler> Service<H> {
             true => Cow::Owned(format!("/{target}")),
             false => Cow::Borrowed(target),
         };
-        self.hand_over(matched.into_request(
+        let request = matched.into_request(
             method,
             &target,
             head.version,
             Fields::Map(&head.headers),
             body,
             &connection.peer,
-        ))
+        );
+        self.hand_over(request, None)
     }
 
-    fn hand_over(&self, request: Request<'_>) -> Reply {
-        let (exchange, reply) = exchange();
+    fn hand_over(&self, request: Request<'_>, held: Option<HeldBody>) -> Reply {
+        let (exchange, reply) = exchange(held);
         // The panic hook has printed the message; the exchange, dropped, answers 500.
         let _ = catch_unwind(AssertUnwindSafe(|| self.handler.handle(request, exchange)));
         reply

@@ -239,10 +239,9 @@ impl<'a, H: Handler, S: Socket + 'static> Requests<'a, H, S> {
         if self.stopping || service.config.max_concurrent_requests.is_some() {
             return false;
         }
-        if self.begun.len() != 1 {
-            return false;
-        }
-        let Some((method, Begun::Handled { reply, load, .. })) = self.begun.front_mut() else {
+        let (Some((method, Begun::Handled { reply, .. })), 1) =
+            (self.begun.front(), self.begun.len())
+        else {
             return false;
         };
         if *method == Method::Head {
@@ -251,7 +250,7 @@ impl<'a, H: Handler, S: Socket + 'static> Requests<'a, H, S> {
         let shortcut = self
             .shortcut
             .get_or_insert_with(|| Arc::new(PastTask(stream.clone())));
-        reply.offer(shortcut, load.1.take());
+        reply.offer(shortcut);
         self.awaits_answer = stream.await_answer();
         self.awaits_answer
     }
