@@ -115,17 +115,11 @@ impl InLoop {
         let engine = &self.0;
         let called = Rc::clone(engine);
         let bell = Bell::new(env, Box::new(move || called.on_ring())).ok_or(None)?;
-        let (for_work, for_return) = (bell.ringer(), bell.ringer());
+        let ringer = bell.ringer();
         *engine.bell.borrow_mut() = Some(bell);
         let work = Arc::clone(&engine.work);
-        let after_turn = move || {
-            if work.load(Ordering::Acquire) {
-                for_work.ring();
-            }
-        };
-        let relief = Relief::start(Arc::clone(&engine.reactor), after_turn, move || {
-            for_return.ring();
-        });
+        let is_due = move || work.load(Ordering::Acquire);
+        let relief = Relief::start(Arc::clone(&engine.reactor), is_due, move || ringer.ring());
         *engine.relief.borrow_mut() = Some(relief?);
         Ok(())
     }
@@ -213,12 +207,12 @@ impl Engine {
 
     /// Does the I/O there is, and has JavaScript take what came of it: whether anything did.
     fn turn(&self) -> bool {
-        let turning = self.reactor.turn(Some(Duration::ZERO));
+        let turned = self.reactor.turn(Some(Duration::ZERO));
         if let Some(relief) = &*self.relief.borrow() {
             relief.turned();
         }
         let came = self.work.load(Ordering::Acquire);
-        self.run_javascript(turning.unwrap_or_default());
+        self.run_javascript(turned.unwrap_or_default().took);
         came
     }
 

@@ -66,6 +66,15 @@ struct Driver {
     work: Option<Work>,
 }
 
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Turned {
+    /// How long tasks have run.
+    pub took: Duration,
+    /// Whether the system told of anything.
+    pub came: bool,
+}
+
 /// What sockets and wakers need of the reactor.
 struct Shared {
     registry: mio::Registry,
@@ -126,8 +135,8 @@ impl Reactor {
     }
 
     /// Waits for up to `timeout` for something to happen, or for ever, and runs the tasks that wait for
-    /// it: how long those took, or `None`, without waiting, while another thread turns it.
-    pub fn turn(&self, timeout: Option<Duration>) -> Option<Duration> {
+    /// it. `None`, without waiting, while another thread turns it.
+    pub fn turn(&self, timeout: Option<Duration>) -> Option<Turned> {
         let mut driver = self.driver()?;
         let Driver {
             poll,
@@ -155,7 +164,10 @@ impl Reactor {
         let _entered = Entered::new(&self.shared, work, began);
         let _timers = self.timers.enter();
         self.run(ready, began);
-        Some(began.elapsed())
+        Some(Turned {
+            took: began.elapsed(),
+            came: !events.is_empty(),
+        })
     }
 
     /// Does `what`, runs the tasks that it makes ready, and waits for nothing: how long that took, or `None`, with

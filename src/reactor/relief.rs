@@ -17,10 +17,13 @@ use std::{
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::Reactor;
+use super::{Reactor, Turned};
 
 /// How long an owner may leave alone what is to be done: streams, files and timeouts of others wait, too.
 const PATIENCE: Duration = Duration::from_millis(4);
+/// How long what the owner is to do may wait for more of it, while more comes at once: to be called costs as much
+/// as several requests.
+const GATHER: Duration = Duration::from_micros(200);
 /// How many times in a row there is nothing to be done before nobody looks, until there is.
 const QUIET: u32 = 256;
 /// How many sockets are few, the listening one counted.
@@ -80,15 +83,15 @@ impl Spell {
 }
 
 impl Relief {
-    /// Begins with the owner's turns. `after_turn` is called after each of the thread's, `on_return` when the owner is to
-    /// turn again; both by the thread, and neither may block.
+    /// Begins with the owner's turns. `is_due` tells whether the owner has something to do, `call` has it look for
+    /// that, and whether it is to turn again; both are the thread's to ask, and neither may block.
     ///
     /// # Errors
     /// The system is out of threads.
     pub(crate) fn start(
         reactor: Arc<Reactor>,
-        after_turn: impl Fn() + Send + 'static,
-        on_return: impl Fn() + Send + 'static,
+        is_due: impl Fn() -> bool + Send + 'static,
+        call: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let shifts = Arc::new(Shifts {
             reactor,
@@ -101,7 +104,7 @@ impl Relief {
         let of_thread = Arc::clone(&shifts);
         let thread = thread::Builder::new()
             .name("wapix-io-1".to_owned())
-            .spawn(move || of_thread.run(&after_turn, &on_return))?;
+            .spawn(move || of_thread.run(&is_due, &call))?;
         Ok(Self {
             shifts,
             thread: Some(thread),
@@ -171,11 +174,11 @@ impl Drop for Relief {
 }
 
 impl Shifts {
-    fn run(&self, after_turn: &impl Fn(), on_return: &impl Fn()) {
+    fn run(&self, is_due: &impl Fn() -> bool, call: &impl Fn()) {
         while !self.ends.load(Ordering::Acquire) {
             if self.on_thread.load(Ordering::Acquire) {
-                self.take_turns(after_turn);
-                on_return();
+                self.take_turns(is_due, call);
+                call();
             } else {
                 self.stand_by();
             }
@@ -188,15 +191,23 @@ impl Shifts {
     }
 
     /// Turns until the owner is to.
-    fn take_turns(&self, after_turn: &impl Fn()) {
+    fn take_turns(&self, is_due: &impl Fn() -> bool, call: &impl Fn()) {
         let mut spell = Spell::new();
+        // Since when there is something for the owner that it was not called for.
+        let mut due = None;
         while !self.ends.load(Ordering::Acquire) {
-            match self.reactor.turn(None) {
-                Some(turning) => spell.turning += turning,
+            let timeout = due.map(|_: Instant| Duration::ZERO);
+            let Turned { took, came } = self.reactor.turn(timeout).unwrap_or_else(|| {
                 // The owner is about to find out that it does not turn any more.
-                None => thread::yield_now(),
+                thread::yield_now();
+                Turned::default()
+            });
+            spell.turning += took;
+            due = is_due().then(|| due.unwrap_or_else(|| Instant::now() - took));
+            if due.is_some_and(|since| !came || since.elapsed() >= GATHER) {
+                call();
+                due = None;
             }
-            after_turn();
             if spell.began.elapsed() < SHIFT || self.stays.load(Ordering::Relaxed) {
                 continue;
             }
@@ -248,7 +259,10 @@ impl Shifts {
 mod tests {
     use std::{os::unix::net::UnixStream, sync::mpsc};
 
-    use tokio::sync::Notify;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        sync::Notify,
+    };
 
     use super::*;
     use crate::reactor::Polled;
@@ -261,7 +275,7 @@ mod tests {
         let reactor = Arc::new(Reactor::new(1).unwrap());
         let (returned, returns) = mpsc::channel();
         let on_return = move || returned.send(()).unwrap();
-        let relief = Relief::start(Arc::clone(&reactor), || {}, on_return).unwrap();
+        let relief = Relief::start(Arc::clone(&reactor), || false, on_return).unwrap();
         (reactor, relief, returns)
     }
 
@@ -338,6 +352,34 @@ mod tests {
             relief.turned();
         }
         assert!(returns.try_recv().is_err());
+    }
+
+    #[test]
+    fn an_owner_that_has_to_do_is_called_however_much_comes() {
+        let reactor = Arc::new(Reactor::new(1).unwrap());
+        let (called, calls) = mpsc::channel();
+        let due = Arc::new(AtomicBool::new(false));
+        let is_due = Arc::clone(&due);
+        let relief = Relief::start(
+            Arc::clone(&reactor),
+            move || is_due.load(Ordering::Relaxed),
+            move || called.send(()).unwrap(),
+        )
+        .unwrap();
+        relief.hand_over_for_good();
+        // Each byte that is written is one that the system tells of in the next turn.
+        reactor.spawn(async move {
+            let (one, other) = UnixStream::pair().unwrap();
+            one.set_nonblocking(true).unwrap();
+            other.set_nonblocking(true).unwrap();
+            let (mut one, mut other) = (Polled::new(one).unwrap(), Polled::new(other).unwrap());
+            loop {
+                one.write_all(b".").await.unwrap();
+                other.read_u8().await.unwrap();
+                due.store(true, Ordering::Relaxed);
+            }
+        });
+        calls.recv_timeout(DEADLINE).unwrap();
     }
 
     #[test]
