@@ -13,6 +13,7 @@ import {
   FAIL,
   FOLLOWED,
   HEARTBEAT,
+  MEDIA_JSON,
   READ,
   RESPOND,
   STREAM,
@@ -86,7 +87,7 @@ export class Outbox {
     const first = this.#count - 3;
     this.#words[this.#count++] = status;
     this.#words[this.#count++] = headersLength;
-    this.#putContent(first, content);
+    this.#putContent(first, content, media === MEDIA_JSON);
   }
 
   /** The head of a streamed response. */
@@ -214,8 +215,11 @@ export class Outbox {
     return text.length;
   }
 
-  /** Ends the record that begins at `first` with its content's length, and returns it: of short text in code units. */
-  #putContent(first: number, content: Content): number {
+  /**
+   * Ends the record that begins at `first` with its content's length, and returns it: of short text in code units.
+   * JSON, which `JSON.stringify` makes in pieces, is not put together to look at its end.
+   */
+  #putContent(first: number, content: Content, isJson = false): number {
     let source = 0;
     let length = 0;
     if (typeof content === 'string' && content.length > LONG_TEXT) {
@@ -224,7 +228,7 @@ export class Outbox {
       length = this.#bytes.write(content, this.#byteLength);
       this.#byteLength += length;
     } else if (typeof content === 'string') {
-      if (endsWithinPair(content)) return this.#putContent(first, Buffer.from(content));
+      if (!isJson && endsWithinPair(content)) return this.#putContent(first, Buffer.from(content));
       source = CONTENT_TEXT;
       length = this.#putText(content);
     } else if (content !== undefined && content.length > 0) {
