@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { Inbox } from './bridge/inbox.js';
 import { Outbox } from './bridge/outbox.js';
 import { parseContent } from './content.js';
+import { NOBODYS } from './context.js';
 import { WapixError } from './errors.js';
 import type { Exchange, Route } from './exchange.js';
 import { logFailure } from './failure-log.js';
@@ -12,11 +13,14 @@ import type { Trust } from './proxy.js';
 import { Request } from './request.js';
 import { RequestBody } from './request-body.js';
 import { letGo, type Responder, respond, respondError } from './respond.js';
+import { hrtime } from './timers.js';
 
 /** After so many requests of a batch, it is looked whether answers should wait any longer. */
 const LOOK_EVERY = 8;
 /** How long an answer may wait for the rest of its batch, in nanoseconds. */
 const PATIENCE = 100_000n;
+/** What has triggered a request: Node would look for it in an object of options, and in its state. */
+const SERVER_ID = NOBODYS.asyncId();
 
 /** Runs handlers: takes requests from Rust, and sends their results back. */
 export class Dispatcher {
@@ -54,7 +58,7 @@ export class Dispatcher {
       begin: () => {
         this.#outbox.hold();
         this.#sinceLook = 0;
-        this.#lastFlush = process.hrtime.bigint();
+        this.#lastFlush = hrtime.bigint();
       },
       request: (exchange) => this.#run(exchange),
       end: () => this.#outbox.release(),
@@ -80,7 +84,12 @@ export class Dispatcher {
       }
       // Each request in an asynchronous context of its own: what one handler enters
       // (`AsyncLocalStorage.enterWith`), the next in the batch must not see.
-      new AsyncResource('WAPIX_REQUEST').runInAsyncScope(this.#handle, this, exchange, request);
+      new AsyncResource('WAPIX_REQUEST', SERVER_ID).runInAsyncScope(
+        this.#handle,
+        this,
+        exchange,
+        request,
+      );
     } catch (error) {
       this.#fail(exchange, error);
     }
@@ -109,7 +118,7 @@ export class Dispatcher {
   /** With slow handlers answers do not wait for the whole batch: the I/O thread sends them meanwhile. */
   #look(): void {
     this.#sinceLook = 0;
-    const now = process.hrtime.bigint();
+    const now = hrtime.bigint();
     if (now - this.#lastFlush < PATIENCE) return;
     this.#lastFlush = now;
     this.#outbox.flush();

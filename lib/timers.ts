@@ -3,4 +3,4 @@
 
 export const { clearTimeout, setImmediate, setTimeout } = process.getBuiltinModule('node:timers');
 /** `process` may be a copy of a test runner's. */
-export const { nextTick } = process.getBuiltinModule('node:process');
+export const { hrtime, nextTick } = process.getBuiltinModule('node:process');
