@@ -29,7 +29,7 @@ let overrunOfAll = 0;
 /** A chunk of this size, in bytes, is worth a system call of its own. */
 const DIRECT_FROM = 32 * 1024;
 /** How many bytes are written in one turn of the event loop: others want theirs. */
-const TURN = 512 * 1024;
+const TURN = 1024 * 1024;
 /** What a chunk takes of a turn at least, in bytes: a source of short lines computes more than it sends. */
 const LEAST_OF_TURN = 64;
 /**
