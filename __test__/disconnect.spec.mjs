@@ -187,17 +187,6 @@ for (const [how, leave] of WAYS) {
     });
   }
 
-  test(`a second request that waits does not hide ${how}`, async (t) => {
-    const source = manual();
-    const server = await serveGet(t, () => stream(source, 'text/event-stream'));
-    const client = await connect(t, server);
-    client.send(requestBytes('GET /'), requestBytes('GET /'));
-    await client.head();
-    leave(client);
-    await noticed(closed(source));
-    t.pass();
-  });
-
   test(`a source whose declared length was sent, but which has not ended, is destroyed at ${how}`, async (t) => {
     const source = manual();
     const server = await serveGet(t, () => stream(source, 'a/b', { 'content-length': 4 }));
