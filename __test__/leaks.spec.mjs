@@ -107,15 +107,24 @@ for (const [name, rounds, https] of [
 }
 
 /** Clients that leave at other moments than amid what they read, 50 a round. */
-const MOMENTS = `
+const moments = (https) => `
   import { createReadStream, existsSync, readdirSync } from 'node:fs';
-  import { once } from 'node:events';
+  import { EventEmitter, once } from 'node:events';
   import { connect } from 'node:net';
+  import { connect as connectTls } from 'node:tls';
   import { createServer, stream } from 'wapix';
 
+  const https = ${JSON.stringify(https)};
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   const rest = () => new Promise((resolve) => setTimeout(resolve, 10));
   const descriptors = () => (existsSync('/dev/fd') ? readdirSync('/dev/fd').length : 0);
+  // Handles, timers and requests of the event loop, by their kind.
+  const resources = () => process.getActiveResourcesInfo().sort().join();
+  // What handlers share, which they take their listeners off at the end of their request.
+  const shared = new EventEmitter().setMaxListeners(0);
+  const listeners = () => [shared, server, process]
+    .flatMap((of) => of.eventNames().map((name) => String(name) + ' ' + of.listenerCount(name)))
+    .sort().join();
   const levelled = async (count) => {
     let before;
     do {
@@ -126,25 +135,38 @@ const MOMENTS = `
   };
   const live = new Set();
   let entered = 0;
-  const file = () => {
+  const listen = (signal) => {
     entered += 1;
+    const onEvent = () => {};
+    const timer = setInterval(onEvent, 60_000);
+    shared.on('event', onEvent);
+    signal.addEventListener('abort', () => {
+      clearInterval(timer);
+      shared.off('event', onEvent);
+    });
+  };
+  const opened = () => {
     const source = createReadStream(process.execPath);
     live.add(source);
     source.once('close', () => live.delete(source));
     return stream(source);
   };
+  const file = ({ signal }) => {
+    listen(signal);
+    return opened();
+  };
   const late = async ({ signal }) => {
-    entered += 1;
+    listen(signal);
     live.add(signal);
     await once(signal, 'abort');
     live.delete(signal);
-    return file();
+    return opened();
   };
   const unread = { handler: late, config: { streamBody: true } };
   const server = createServer({
     '/file': { get: file },
     '/pending': { get: late, post: unread },
-  });
+  }, https && { https });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
 
@@ -160,14 +182,18 @@ const MOMENTS = `
   };
   async function round([requests, bytes]) {
     entered = 0;
-    const sockets = Array.from({ length: 50 }, () => connect(server.address().port, '127.0.0.1'));
-    for (const socket of sockets) socket.on('error', () => {}).write(bytes);
+    const sockets = Array.from({ length: 50 }, () => {
+      const below = connect(server.address().port, '127.0.0.1').on('error', () => {});
+      const socket = https ? connectTls({ socket: below, rejectUnauthorized: false }) : below;
+      return { below, socket: socket.on('error', () => {}) };
+    });
+    for (const { socket } of sockets) socket.write(bytes);
     while (entered < 50 * requests) await turn();
     await levelled(() => [...live].reduce((sum, { bytesRead = 0 }) => sum + bytesRead, 0));
-    const closed = sockets.map((socket) => new Promise((over) => socket.once('close', over)));
-    for (const [index, socket] of sockets.entries()) {
+    const closed = sockets.map(({ socket }) => new Promise((over) => socket.once('close', over)));
+    for (const [index, { below, socket }] of sockets.entries()) {
       if (index % 2 === 0) socket.end();
-      else socket.resetAndDestroy();
+      else below.resetAndDestroy();
       socket.resume();
     }
     await Promise.all(closed);
@@ -175,21 +201,32 @@ const MOMENTS = `
   }
 
   for (const moment of Object.values(MOMENTS)) await round(moment);
-  const before = await levelled(descriptors);
+  // Where it prints is a handle, too, once it has.
+  console.log('begun');
+  await levelled(() => descriptors() + resources());
+  const before = [descriptors(), resources(), listeners()];
   for (const [what, moment] of Object.entries(MOMENTS)) {
     await round(moment);
-    while (descriptors() > before) await rest();
-    console.log(what);
+    while (descriptors() > before[0] || resources() !== before[1]) await rest();
+    console.log(what, listeners() === before[2] ? 'as before' : listeners());
   }
   server.close();
 `;
 
-test.serial('clients that leave while nothing comes leave no descriptors', async (t) => {
-  const program = runProgram(t, MOMENTS);
-  t.is((await program.exit()).code, 0, program.stderr);
-  t.is(program.stdout.split('\n').length, 5);
-  t.is(program.stderr, '');
-});
+for (const [over, https] of [
+  ['', undefined],
+  [' over TLS', { key: KEY, cert: CERT }],
+]) {
+  test.serial(
+    `clients that leave${over} while nothing comes leave descriptors, timers and listeners flat`,
+    async (t) => {
+      const program = runProgram(t, moments(https));
+      t.is((await program.exit()).code, 0, program.stderr);
+      t.regex(program.stdout, /^begun\n(.* as before\n){4}$/);
+      t.is(program.stderr, '');
+    },
+  );
+}
 
 /** Serves short streams and silent ones, and tells of its memory. */
 const MEMORY = `
