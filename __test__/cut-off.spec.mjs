@@ -3,6 +3,7 @@
 import test from 'ava';
 import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect } from './helpers/client.mjs';
+import { ENDLESS_WINDOWS, frame, getOf, hasEnd, PREFACE } from './helpers/http2.mjs';
 import { runProgram } from './helpers/program.mjs';
 
 /** Serves what never ends, over TCP and TLS, and comes to its own `end` where it is asked to. */
@@ -63,7 +64,13 @@ const CLIENTS = [
   ['1.1', '/flows'],
   ['1.1', '/events'],
   ['1.1', '/waits', { tls: true }],
+  ['2', '/waits'],
+  ['2', '/flows'],
+  ['2', '/events'],
+  ['2', '/waits', { tls: true, ALPNProtocols: ['h2'] }],
 ];
+/** All that came, what was taken of it first. */
+const bytesOf = (taken, { bytes }) => Buffer.concat([Buffer.from(taken, 'latin1'), bytes]);
 const none = { address: () => null };
 
 for (const [how, program] of [
@@ -81,17 +88,18 @@ for (const [how, program] of [
     const clients = [];
     for (const [version, path, options] of CLIENTS) {
       const client = await open(options);
-      client.send(`GET ${path} HTTP/${version}\r\nHost: test\r\n\r\n`);
-      await client.through('begun');
-      clients.push(client);
+      if (version === '2') client.send(PREFACE, ENDLESS_WINDOWS, frame(1, 5, 1, getOf(path)));
+      else client.send(`GET ${path} HTTP/${version}\r\nHost: test\r\n\r\n`);
+      clients.push({ client, begun: await client.through('begun') });
     }
     (await open()).send('GET /end HTTP/1.1\r\nHost: test\r\n\r\n');
-    for (const [index, client] of clients.entries()) {
+    for (const [index, { client, begun }] of clients.entries()) {
       const [version, path, options] = CLIENTS[index];
       const which = `HTTP/${version} ${path} ${options ? 'over TLS' : ''}`;
       const ending = await client.ended();
       // Its end is the end of the connection: only a reset says that it is not whole.
       if (version === '1.0') t.is(ending, 'ECONNRESET', which);
+      else if (version === '2') t.false(hasEnd(bytesOf(begun, client), 1), which);
       else t.false(client.bytes.subarray(-5).equals(Buffer.from('0\r\n\r\n')), which);
     }
   });

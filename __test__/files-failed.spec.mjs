@@ -3,14 +3,16 @@
 import { pbkdf2 } from 'node:crypto';
 import { createReadStream, truncateSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
+import { constants } from 'node:http2';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { json, stream } from 'wapix';
 import { CERT, KEY } from './helpers/certificate.mjs';
 import { connect, request, requestBytes } from './helpers/client.mjs';
-import { closed, levelled, until } from './helpers/events.mjs';
+import { closed, levelled, once, until } from './helpers/events.mjs';
 import { someFiles } from './helpers/files.mjs';
+import { session } from './helpers/http2.mjs';
 import { heldByKernel } from './helpers/kernel.mjs';
 import { captureErrors, errorsNaming } from './helpers/log.mjs';
 import { serve } from './helpers/server.mjs';
@@ -63,6 +65,41 @@ for (const [name, { headers = {}, left = size, tls = false }] of [
     const logged = errorsNaming(`GET ${target} `);
     t.is(logged.length, 1);
     t.regex(logged[0], /ENODATA/);
+  });
+}
+
+for (const [name, { headers = {}, left = size, scheme = 'http' }] of [
+  ['with no length', {}],
+  ['with Content-Length', { headers: DECLARED }],
+  ['beyond what was sent', { left: 2 ** 24 }],
+  ['over TLS', { scheme: 'https' }],
+]) {
+  test(`a file that is cut off while it is sent over HTTP/2, ${name}, is a reset`, async (t) => {
+    const target = `/reset-${name.replaceAll(' ', '-')}`;
+    const big = join(folder, target);
+    await writeFile(big, content);
+    truncateSync(big, 2 ** 25);
+    const file = createReadStream(big);
+    const server = await serve(
+      t,
+      { [target]: { get: () => stream(file, undefined, headers) } },
+      scheme === 'https' ? { https: { key: KEY, cert: CERT } } : {},
+    );
+    const client = await session(t, server, scheme);
+    // Nobody reads it: its window, far smaller than the file, fills.
+    const sent = client.request({ ':path': target });
+    sent.on('error', () => {});
+    await once(sent, 'response');
+    truncateSync(big, left);
+    const over = once(sent, 'close').catch(() => {});
+    sent.resume();
+    await over;
+    t.is(sent.rstCode, constants.NGHTTP2_INTERNAL_ERROR);
+    await closed(file);
+    const logged = errorsNaming(`GET ${target} `);
+    t.is(logged.length, 1);
+    t.regex(logged[0], /ENODATA/);
+    t.false(client.closed, 'the connection goes on');
   });
 }
 

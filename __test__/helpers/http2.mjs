@@ -32,13 +32,37 @@ export function resetPost(id, content, code) {
   };
 }
 
+/** GET of a path without characters of more than one byte. */
+export const getOf = (path) =>
+  Buffer.concat([
+    GET.subarray(0, 2),
+    Buffer.from([0x04, path.length]),
+    Buffer.from(path),
+    GET.subarray(3),
+  ]);
+
+/** What lets the server send as much as it likes (RFC 9113, 6.5.2 and 6.9). */
+export const ENDLESS_WINDOWS = Buffer.concat([
+  frame(4, 0, 0, Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff])),
+  frame(8, 0, 0, Buffer.from([0x7f, 0, 0, 0])),
+]);
+
+/** The frames in `bytes`, in order, the last perhaps only begun. */
+function* frames(bytes) {
+  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
+    const [type, flags] = bytes.subarray(at + 3);
+    yield { type, flags, id: bytes.readUInt32BE(at + 5) };
+  }
+}
+
 /** The types of the frames in `bytes`, in order. */
 export function frameTypes(bytes) {
-  const types = [];
-  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
-    types.push(bytes.readUInt8(at + 3));
-  }
-  return types;
+  return Array.from(frames(bytes), ({ type }) => type);
+}
+
+/** Whether `bytes` have the end of stream `id`: DATA, or HEADERS, with END_STREAM. */
+export function hasEnd(bytes, id) {
+  return [...frames(bytes)].some((it) => it.id === id && it.type <= 1 && (it.flags & 1) === 1);
 }
 
 /** An HTTP/2 connection to `server` by Node's client, closed with the test. */
