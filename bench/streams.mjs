@@ -1,6 +1,7 @@
 // What streaming costs: a download, a file, many small chunks, and events to many clients; and what is kept of it.
 //
 //   node streams.mjs [--only download,events] [--servers a,b] [--rounds 5] [--seconds 5] [--clients 1000]
+//                    [--streams 1000000]
 //
 // Every round runs every server once, one after the other. CPU time and memory come from /proc, so
 // this runs on Linux. The clients are a process of their own and are not counted. Whole, it writes
@@ -17,6 +18,9 @@ import { memoryTable } from './streams/memory.mjs';
 import { writePage } from './streams/page.mjs';
 import { DOWNLOAD_BYTES } from './streams/sources.mjs';
 
+/** What the page tells of. */
+const MILLION = 1_000_000;
+
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string' },
@@ -24,9 +28,12 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '5' },
     clients: { type: 'string', default: '1000' },
+    // Short ones, of which memory is measured; of a few it still grows to what is kept for reuse.
+    streams: { type: 'string', default: String(MILLION) },
   },
 });
 const rounds = Number(options.rounds);
+const streams = Number(options.streams);
 const folder = mkdtempSync(join(tmpdir(), 'wapix-bench-'));
 process.env.BENCH_FILE = join(folder, 'download');
 writeFileSync(process.env.BENCH_FILE, Buffer.alloc(DOWNLOAD_BYTES, 'x'));
@@ -49,10 +56,11 @@ try {
   for (const key of only.filter((key) => key !== 'memory')) {
     benchmarks.push(await run(cases[key]));
   }
-  const memory = only.includes('memory') && (await memoryTable());
+  const memory = only.includes('memory') && (await memoryTable(streams));
   if (memory) console.log(`\n${memory}`);
   const minutes = Math.round((performance.now() - began) / 60_000);
-  const isWhole = options.only === undefined && options.servers === undefined;
+  const isWhole =
+    options.only === undefined && options.servers === undefined && streams === MILLION;
   if (isWhole) writePage({ benchmarks, memory }, { rounds, minutes });
   else if (benchmarks.length > 0) console.log(`\n${goalsTable(benchmarks).table}`);
 } finally {

@@ -1,15 +1,17 @@
-// What a server keeps of the streams it has served: its resident memory and its descriptors while a
-// million short ones are taken, and a hundred thousand are left by their clients.
+// What a server keeps of the streams it has served: its resident memory and its descriptors while short ones
+// are taken, a million unless said, and a tenth as many are left by their clients.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { start } from '../lib/server.mjs';
 import { markdown, written } from '../report/table.mjs';
 
-const SHORT = 1_000_000;
-const ABORTED = 100_000;
 const CONNECTIONS = 20;
 const POINTS = 10;
 const PIPELINED = 50;
+/** Of so many short streams, one is left. */
+const LEFT = 10;
+/** How much larger the second half may leave the resident memory. */
+const MOST_GROWTH = 0.1;
 const MEBIBYTE = 1024 * 1024;
 
 const request = (path) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
@@ -47,8 +49,8 @@ async function leave(port, count) {
   }
 }
 
-/** Memory in MiB, and descriptors, at each point: the first is before there was a request. */
-async function measure(name) {
+/** Memory in MiB, and descriptors, at each point of so many short streams: the first is before there was a request. */
+async function measure(name, streams) {
   const server = await start('streams', name);
   const now = () => ({ memory: server.memory() / MEBIBYTE, descriptors: server.descriptors() });
   const curve = [now()];
@@ -57,8 +59,8 @@ async function measure(name) {
     while (curve.length <= POINTS) {
       await Promise.all(
         clients.flatMap((client) => [
-          client.take(SHORT / POINTS / CONNECTIONS),
-          leave(server.port, ABORTED / POINTS / CONNECTIONS),
+          client.take(streams / POINTS / CONNECTIONS),
+          leave(server.port, streams / LEFT / POINTS / CONNECTIONS),
         ]),
       );
       curve.push(now());
@@ -70,13 +72,36 @@ async function measure(name) {
   }
 }
 
-/** A row for each point. */
-export async function memoryTable() {
-  const threaded = await measure('wapix');
-  const inLoop = await measure('wapix-in-loop');
+/** Fails where memory goes on growing, or descriptors do: the first half has seen all that is kept for reuse. */
+function checkCurve(name, curve) {
+  const middle = curve[POINTS / 2];
+  const end = curve[POINTS];
+  const growth = end.memory / middle.memory - 1;
+  if (growth > MOST_GROWTH) {
+    const from = `${written(middle.memory, 1)} to ${written(end.memory, 1)} MiB`;
+    const most = `${written(MOST_GROWTH * 100, 0)} % are allowed`;
+    throw new Error(`${name}: memory grew from ${from} in the second half of its streams; ${most}`);
+  }
+  if (end.descriptors > middle.descriptors + CONNECTIONS) {
+    const from = `${middle.descriptors} to ${end.descriptors}`;
+    throw new Error(
+      `${name}: open descriptors grew from ${from} in the second half of its streams`,
+    );
+  }
+}
+
+/** A row for each point; rejects where what is kept goes on growing. */
+export async function memoryTable(streams) {
+  const curves = [];
+  for (const name of ['wapix', 'wapix-in-loop']) {
+    const curve = await measure(name, streams);
+    checkCurve(name, curve);
+    curves.push(curve);
+  }
+  const [threaded, inLoop] = curves;
   const rows = threaded.map(({ memory, descriptors }, point) => [
-    written((point * SHORT) / POINTS, 0),
-    written((point * ABORTED) / POINTS, 0),
+    written((point * streams) / POINTS, 0),
+    written((point * streams) / LEFT / POINTS, 0),
     `${written(memory, 1)} (${descriptors})`,
     `${written(inLoop[point].memory, 1)} (${inLoop[point].descriptors})`,
   ]);
