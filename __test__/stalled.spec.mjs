@@ -81,6 +81,9 @@ const program = (path) => `
     }, 1);
     return source.once('close', () => clearInterval(timer));
   };
+  // What is asked for, and what pushes by itself: a third of each.
+  const others = [pushing, web, () => generated(CHUNK, CHUNK.length)];
+  let asked = 0;
   // All that the process has read from files, streams of them included.
   const read = () => Number(/rchar: (\\d+)/.exec(readFileSync('/proc/self/io', 'utf8'))[1]);
   const routes = {
@@ -92,6 +95,8 @@ const program = (path) => `
     '/events': { get: () => sse(generated({ data: 'x'.repeat(8192) }, 8192)) },
     '/web': { get: () => stream(web()) },
     '/pushing': { get: () => stream(pushing()) },
+    '/mixed': { get: () => stream(others[asked++ % 3]()) },
+    '/large': { get: () => stream(endless(Buffer.alloc(${8 * MEBIBYTE}, 'x'))) },
     '/': { get: () => stream(endless(CHUNK)) },
     '/whole': { get: () => stream(Readable.from([patterned(0, ${4 * MEBIBYTE})])) },
     '/state': { get: () => json({ live, produced, read: read() }) },
@@ -199,21 +204,29 @@ for (const [name, target, highWaterMark, how, asking] of [
   ['events', '/events', 8192],
   ['a web stream', '/web', 65_536],
   ['what is pushed until push() says false', '/pushing', 65_536],
+  // One of them is in the source.
+  ['chunks of 8 MiB', '/large', 2 * 8 * MEBIBYTE],
   ['chunks over TLS', '/bytes', 65_536, 'tls'],
   ['a file over TLS', '/file', 65_536, 'tls'],
   ['chunks over HTTP/2', '/', 65_536, 'plain', WITHOUT_WINDOW],
 ]) {
-  linuxTest(`${name}: a stalled reader has no more made for it than 1 MiB`, async (t) => {
-    const server = await start(t);
-    const port = how === 'tls' ? server.securePort : server.port;
-    const one = await stall(t, server, { host: '127.0.0.1', port }, target, 1, how, asking);
-    const held = heldByKernel(port);
-    const read = one.sockets[0].bytesRead;
-    t.log(`${one.made} bytes made, ${held} of them held by the kernel, ${read} read`);
-    t.true(one.made > 0 && held > 0);
-    t.true(one.made - held - read <= MOST_HELD + highWaterMark, `${one.made} - ${held} - ${read}`);
-    await one.leave();
-  });
+  linuxTest(
+    `${name}: a stalled reader has no more made for it than 1 MiB and a chunk`,
+    async (t) => {
+      const server = await start(t);
+      const port = how === 'tls' ? server.securePort : server.port;
+      const one = await stall(t, server, { host: '127.0.0.1', port }, target, 1, how, asking);
+      const held = heldByKernel(port);
+      const read = one.sockets[0].bytesRead;
+      t.log(`${one.made} bytes made, ${held} of them held by the kernel, ${read} read`);
+      t.true(one.made > 0 && held > 0);
+      t.true(
+        one.made - held - read <= MOST_HELD + highWaterMark,
+        `${one.made} - ${held} - ${read}`,
+      );
+      await one.leave();
+    },
+  );
 }
 
 for (const [target, highWaterMark, rounds] of [
@@ -221,6 +234,7 @@ for (const [target, highWaterMark, rounds] of [
   ['/declared', 65_536, 1],
   ['/text', 16_384, 1],
   ['/file', 65_536, 2],
+  ['/mixed', 65_536, 1],
 ]) {
   linuxTest(
     `${target}: ${READERS} stalled readers have no more made for each of them, nor kept`,

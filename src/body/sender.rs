@@ -288,9 +288,15 @@ impl State {
             self.ahead -= ahead;
             self.queued = self.queued.saturating_sub(chunk.len() - ahead);
         }
-        if self.is_subscribed && chunk.len() > PIECE {
-            // Its connection copies what it is given, and the chunk is one for all.
-            self.chunks.push_front(chunk.split_off(PIECE));
+        // A connection copies what it is given of a chunk that is one for all; and what hyper has been
+        // given counts as taken by the client: with all of a large one, its source would make another.
+        let most = if self.is_subscribed {
+            PIECE
+        } else {
+            STREAM_WINDOW
+        };
+        if chunk.len() > most {
+            self.chunks.push_front(chunk.split_off(most));
             self.is_begun = true;
         }
         Some(chunk)
