@@ -1,11 +1,13 @@
 // What is small leaves at once: it waits neither for an acknowledgement nor for more of its kind.
 
+import { Readable } from 'node:stream';
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import test from 'ava';
 import { json, stream, text } from 'wapix';
 import { connect, request, requestBytes } from './helpers/client.mjs';
-import { once } from './helpers/events.mjs';
+import { within } from './helpers/deadline.mjs';
+import { deferred, once } from './helpers/events.mjs';
 import { serve } from './helpers/server.mjs';
 import { manual } from './helpers/source.mjs';
 
@@ -119,3 +121,70 @@ test('requests that come without a pause leave the event loop its turns', async 
   }
   t.true(most < 10_000, `${most} requests in one turn`);
 });
+
+/** Clients in a thread of their own, each of which asks for as much again as it has been answered. */
+const BUSY = `
+  const { connect } = require('node:net');
+  const { workerData: { port, connections } } = require('node:worker_threads');
+  const REQUEST = 'GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n';
+  for (let index = 0; index < connections; index += 1) {
+    const socket = connect(port, '127.0.0.1', () => socket.write(REQUEST.repeat(8)));
+    socket.setEncoding('latin1').on('data', (text) => {
+      socket.write(REQUEST.repeat(text.split('\\r\\n\\r\\n').length - 1));
+    });
+  }
+`;
+
+const FIRINGS = 20;
+
+for (const [load, connections, unit, most, route] of [
+  [
+    '64 connections keep asking',
+    64,
+    'requests',
+    20_000,
+    (work) => () => {
+      work(1);
+      return text('');
+    },
+  ],
+  [
+    '16 streams flow',
+    16,
+    'bytes',
+    1 << 29,
+    (work) => () => {
+      const chunk = Buffer.alloc(65_536, 'x');
+      const read = function () {
+        work(chunk.length);
+        this.push(chunk);
+      };
+      return stream(new Readable({ read }));
+    },
+  ],
+]) {
+  test.serial(`while ${load} without a pause, an interval fires as it should`, async (t) => {
+    const amounts = [];
+    let amount = 0;
+    const { promise, resolve } = deferred();
+    const work = (more) => {
+      amount += more;
+      if (amount > 8 * most) resolve();
+    };
+    const server = await serve(t, { '/': { get: route(work) } });
+    const { port } = server.address();
+    const clients = new Worker(BUSY, { eval: true, workerData: { port, connections } });
+    t.teardown(() => clients.terminate());
+    const interval = setInterval(() => {
+      // Until the first of it nothing has been asked.
+      if (amount > 0 && amounts.push(amount) === FIRINGS) resolve();
+      amount = 0;
+    }, 10);
+    t.teardown(() => clearInterval(interval));
+    await within(promise, `${FIRINGS} firings`);
+    const greatest = Math.max(amount, ...amounts);
+    t.log(`at most ${greatest} ${unit} between two of ${amounts.length} firings`);
+    t.is(amounts.length, FIRINGS);
+    t.true(greatest < most, `${greatest} ${unit} between two firings`);
+  });
+}
