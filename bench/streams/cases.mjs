@@ -1,10 +1,11 @@
 // What is streamed, by which servers, and what is wanted of wapix.
 import * as goals from '../lib/goals.mjs';
-import { measureEvents, measureWhole } from './measure.mjs';
+import { measureBeside, measureEvents, measureWhole } from './measure.mjs';
 import { DOWNLOAD_BYTES, SMALL_CHUNK, SMALL_CHUNKS } from './sources.mjs';
 
 const SERVERS = ['wapix', 'wapix-in-loop', 'node-http', 'fastify', 'bun', 'deno'];
 const COST = ['seconds', 'javascriptSeconds'];
+const STALLED = 500;
 const GIGABYTES = DOWNLOAD_BYTES / 1e9;
 
 const whole = (title, goals, response) => ({
@@ -29,6 +30,23 @@ export function casesOf({ clients, seconds }) {
       expected: DOWNLOAD_BYTES,
       units: GIGABYTES,
     }),
+    stalled: {
+      title: `512 MiB in chunks of 64 KiB, a GB, alone and beside ${STALLED} clients that read nothing`,
+      servers: ['wapix', 'wapix-in-loop', 'node-http'],
+      bases: [],
+      figures: ['seconds', 'duration'].flatMap((figure) => [
+        figure,
+        `beside${figure[0].toUpperCase()}${figure.slice(1)}`,
+        `${figure}Ratio`,
+      ]),
+      goals: [],
+      measure: (name) =>
+        measureBeside(name, STALLED, {
+          path: '/download',
+          expected: DOWNLOAD_BYTES,
+          units: GIGABYTES,
+        }),
+    },
     small: whole('1,000,000 chunks of 100 bytes, a million', goals.SMALL_CHUNKS, {
       path: '/small',
       expected: SMALL_CHUNKS * SMALL_CHUNK.length,

@@ -1,6 +1,7 @@
 // What one response, and many event streams, cost a server.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -36,19 +37,46 @@ const per = (units, { total, javascript }) => ({
   javascriptSeconds: javascript / SECOND / units,
 });
 
-/** CPU seconds that a whole response of `expected` bytes takes, for each of its `units`. */
-export async function measureWhole(name, { path, expected, units }) {
+/** CPU seconds that a whole response of `expected` bytes takes, for each of its `units`, and how long. */
+async function take(server, name, { path, expected, units }) {
+  const taker = client(server.port, path, 1);
+  const before = server.cpu();
+  await taker.line();
+  const began = performance.now();
+  const received = Number(await taker.line());
+  if (received < expected) throw new Error(`${name} ${path}: ${received} bytes`);
+  const duration = (performance.now() - began) / 1000 / units;
+  return { ...per(units, used(before, server.cpu())), duration };
+}
+
+/** With so many clients beside that have asked for the same and read nothing. */
+export async function measureWhole(name, response, beside = 0) {
   const server = await start('streams', name);
+  const stalled = Array.from({ length: beside }, () => {
+    const socket = connect(server.port, '127.0.0.1').pause();
+    socket.write(`GET ${response.path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    return socket.on('error', () => {});
+  });
   try {
-    const taker = client(server.port, path, 1);
-    const before = server.cpu();
-    await taker.line();
-    const received = Number(await taker.line());
-    if (received < expected) throw new Error(`${name} ${path}: ${received} bytes`);
-    return per(units, used(before, server.cpu()));
+    if (beside > 0) await delay(SETTLE_MILLISECONDS);
+    return await take(server, name, response);
   } finally {
+    for (const socket of stalled) socket.destroy();
     await server.stop();
   }
+}
+
+/** A response alone, and beside `count` clients that have asked for the same and read nothing. */
+export async function measureBeside(name, count, response) {
+  const alone = await measureWhole(name, response);
+  const beside = await measureWhole(name, response, count);
+  return {
+    ...alone,
+    besideSeconds: beside.seconds,
+    secondsRatio: beside.seconds / alone.seconds,
+    besideDuration: beside.duration,
+    durationRatio: beside.duration / alone.duration,
+  };
 }
 
 /** CPU seconds of a million events delivered to `clients`, and the memory of each of them. */
