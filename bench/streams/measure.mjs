@@ -32,6 +32,9 @@ function client(port, path, connections) {
   };
 }
 
+/** After so many responses V8 has compiled what they need, as it has where many have been asked for. */
+const COMPILED_AFTER = 3;
+
 const per = (units, { total, javascript }) => ({
   seconds: total / SECOND / units,
   javascriptSeconds: javascript / SECOND / units,
@@ -49,9 +52,10 @@ async function take(server, name, { path, expected, units }) {
   return { ...per(units, used(before, server.cpu())), duration };
 }
 
-/** With so many clients beside that have asked for the same and read nothing. */
-export async function measureWhole(name, response, beside = 0) {
+/** After so many of the same before it, and with so many clients beside that have asked for it and read nothing. */
+export async function measureWhole(name, response, before = 0, beside = 0) {
   const server = await start('streams', name);
+  for (let number = 0; number < before; number++) await take(server, name, response);
   const stalled = Array.from({ length: beside }, () => {
     const socket = connect(server.port, '127.0.0.1').pause();
     socket.write(`GET ${response.path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
@@ -68,8 +72,8 @@ export async function measureWhole(name, response, beside = 0) {
 
 /** A response alone, and beside `count` clients that have asked for the same and read nothing. */
 export async function measureBeside(name, count, response) {
-  const alone = await measureWhole(name, response);
-  const beside = await measureWhole(name, response, count);
+  const alone = await measureWhole(name, response, COMPILED_AFTER);
+  const beside = await measureWhole(name, response, COMPILED_AFTER, count);
   return {
     ...alone,
     besideSeconds: beside.seconds,
