@@ -3,9 +3,13 @@ import { findJsonError, parseMultipart } from './native.js';
 import { ownText } from './own-text.js';
 import { parseQueryString } from './querystring.js';
 
+/** Of a body that is text: it is made when somebody asks for it, and not for who reads `rawBody`. */
+export const TEXT = Symbol('text');
+
 /**
  * Parses a request body by its Content-Type; one of ASCII may be text already, a slice of a longer one.
  *
+ * @returns `TEXT` where `textOf` has it
  * @throws `WAPIX_INVALID_JSON`, `WAPIX_INVALID_FORM`, `WAPIX_INVALID_MULTIPART`
  */
 export function parseContent(content: Buffer | string, contentType: string | undefined): unknown {
@@ -14,9 +18,13 @@ export function parseContent(content: Buffer | string, contentType: string | und
   const mediaType = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if (mediaType === 'application/json' || mediaType.endsWith('+json')) return parseJson(content);
   if (mediaType === 'multipart/form-data') return parseParts(bytesOf(content), contentType ?? '');
-  // What is made of it may be kept.
-  const text = typeof content === 'string' ? ownText(content) : content.toString();
-  return mediaType === 'application/x-www-form-urlencoded' ? parseUrlEncoded(text) : text;
+  if (mediaType === 'application/x-www-form-urlencoded') return parseUrlEncoded(textOf(content));
+  return TEXT;
+}
+
+/** What is made of it may be kept. */
+export function textOf(content: Buffer | string): string {
+  return typeof content === 'string' ? ownText(content) : content.toString();
 }
 
 function bytesOf(content: Buffer | string): Buffer {

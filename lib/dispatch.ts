@@ -80,7 +80,7 @@ export class Dispatcher {
       exchange.request = request;
       if (exchange.isStreamed) exchange.requestBody = new RequestBody(exchange, this.#outbox);
       if (received.length > 0 && !route.isFallback) {
-        exchange.body = parseContent(received, exchange.contentType);
+        exchange.parsed = parseContent(received, exchange.contentType);
       }
       // Each request in an asynchronous context of its own: what one handler enters
       // (`AsyncLocalStorage.enterWith`), the next in the batch must not see.

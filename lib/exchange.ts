@@ -11,6 +11,7 @@ import {
   UTF8_PATH,
 } from './bridge/protocol.js';
 import type { Presence } from './channel.js';
+import { TEXT, textOf } from './content.js';
 import { ownText } from './own-text.js';
 import type { Request } from './request.js';
 import type { RequestBody } from './request-body.js';
@@ -62,7 +63,8 @@ export class Exchange {
   raw: IncomingMessage | undefined;
   /** The body, where the handler has it as it comes. */
   requestBody: RequestBody | undefined;
-  body: unknown;
+  /** The body that has come, as `parseContent` has it. */
+  parsed: unknown;
 
   constructor(
     readonly slot: number,
@@ -86,6 +88,11 @@ export class Exchange {
     /** The content as it crossed: that of ASCII as text. */
     public received: Buffer | string = '',
   ) {}
+
+  get body(): unknown {
+    if (this.parsed === TEXT) this.parsed = textOf(this.received);
+    return this.parsed;
+  }
 
   get content(): Buffer {
     if (this.received === '') return NO_CONTENT;

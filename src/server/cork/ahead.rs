@@ -99,8 +99,8 @@ impl<S: Socket> Corked<S> {
     pub(in crate::server) fn poll_left(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
         while !inner.hyper_reads && inner.ahead.len() < AHEAD {
-            let mut bytes = [MaybeUninit::uninit(); 1024];
-            let mut buffer = ReadBuf::uninit(&mut bytes);
+            let mut bytes = [MaybeUninit::uninit(); AHEAD];
+            let mut buffer = ReadBuf::uninit(&mut bytes[inner.ahead.len()..]);
             match ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => {
                     inner.ahead.extend_from_slice(buffer.filled());
