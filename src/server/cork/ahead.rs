@@ -15,8 +15,8 @@ use crate::config::CONNECTION_BUFFER;
 
 /// How much is read past hyper at a time.
 const AHEAD: usize = 16 * 1024;
-/// How much of what hyper does not ask for yet: as much as it reads at a time, where there is as much.
-const MOST_AHEAD: usize = CONNECTION_BUFFER;
+/// Until there is so much of what hyper does not ask for yet, more is read: it reads as much at a time.
+const ENOUGH_AHEAD: usize = CONNECTION_BUFFER;
 /// Behind more than that, how often it is looked whether the client has left: nothing wakes who does
 /// not read.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -101,7 +101,7 @@ impl<S: Socket> Corked<S> {
     /// Where hyper, polled, did not wait for the socket: resolves when the client has left.
     pub(in crate::server) fn poll_left(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
-        while !inner.hyper_reads && inner.ahead.len() < MOST_AHEAD {
+        while !inner.hyper_reads && inner.ahead.len() < ENOUGH_AHEAD {
             let mut bytes = [MaybeUninit::uninit(); AHEAD];
             let mut buffer = ReadBuf::uninit(&mut bytes);
             match ready!(Pin::new(inner.stream.inner_mut()).poll_read(context, &mut buffer)) {
